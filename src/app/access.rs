@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use super::{Error, Journal};
+use crate::domain::audit::{Action, AuditEvent};
+use crate::domain::id::WorkerId;
+use crate::domain::identity::{Caller, Credential, Presented};
+use crate::ports::{AuthError, Authenticator, Limiter};
+
+/// Who is calling, and may they?
+pub struct Access {
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) limiter: Arc<dyn Limiter>,
+    pub(super) journal: Journal,
+}
+
+impl Access {
+    /// Settles who calls: the owner of the first credential that is valid, if the call does not
+    /// say it is from somebody else.
+    pub async fn identify(&self, presented: &Presented) -> Result<Caller, Error> {
+        let worker = self.first_valid(presented).await?;
+        let caller = Caller {
+            worker,
+            peer: presented.peer,
+        };
+        self.check_claim(&caller, presented.claimed.as_ref())?;
+        Ok(caller)
+    }
+
+    /// Takes one call of `caller` from what it may make.
+    pub async fn admit(&self, caller: &Caller) -> Result<(), Error> {
+        Ok(self.limiter.admit(&caller.worker).await?)
+    }
+
+    /// Makes sure that `caller` is whom it `claimed` to be; no claim is a true one.
+    pub fn check_claim(&self, caller: &Caller, claimed: Option<&WorkerId>) -> Result<(), Error> {
+        match claimed {
+            Some(claimed) if *claimed != caller.worker => {
+                let claimed = claimed.clone();
+                self.journal.note(
+                    caller,
+                    Action::Impersonated {
+                        claimed: claimed.clone(),
+                    },
+                );
+                Err(Error::Impostor {
+                    caller: caller.worker.clone(),
+                    claimed,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn first_valid(&self, presented: &Presented) -> Result<WorkerId, Error> {
+        let mut outage = None;
+        for credential in &presented.credentials {
+            match self.authenticator.authenticate(credential).await {
+                Ok(worker) => return Ok(worker),
+                Err(AuthError::Rejected) => self.note_rejected(presented, Some(credential)),
+                Err(AuthError::Unavailable(cause)) => outage = Some(cause),
+            }
+        }
+        if presented.credentials.is_empty() {
+            self.note_rejected(presented, None);
+        }
+        // A worker that is rejected five times stops for good: while one of its credentials might
+        // be valid, it is not.
+        Err(match outage {
+            Some(cause) => AuthError::Unavailable(cause).into(),
+            None => AuthError::Rejected.into(),
+        })
+    }
+
+    fn note_rejected(&self, presented: &Presented, credential: Option<&Credential>) {
+        self.journal.log.record(AuditEvent {
+            at: self.journal.clock.now(),
+            actor: None,
+            peer: presented.peer,
+            action: Action::Rejected {
+                credential: credential.map_or("none", Credential::kind),
+                claimed: presented.claimed.clone(),
+            },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing::{audited, caller, journal, silent, worker};
+    use crate::domain::identity::Secret;
+    use crate::ports::{MockAuthenticator, MockLimiter};
+
+    fn key(text: &str) -> Credential {
+        Credential::Key(Secret::new(text))
+    }
+
+    fn presented(credentials: Vec<Credential>, claimed: Option<&str>) -> Presented {
+        Presented {
+            credentials,
+            claimed: claimed.map(worker),
+            peer: None,
+        }
+    }
+
+    fn access(authenticator: MockAuthenticator, journal: Journal) -> Access {
+        Access {
+            authenticator: Arc::new(authenticator),
+            limiter: Arc::new(MockLimiter::new()),
+            journal,
+        }
+    }
+
+    /// Knows one key, `right`, and is out of order for the key `down`.
+    fn doorman() -> MockAuthenticator {
+        let mut authenticator = MockAuthenticator::new();
+        authenticator
+            .expect_authenticate()
+            .returning(|credential| match credential {
+                Credential::Key(secret) if secret.expose() == "right" => Ok(worker("w-1")),
+                Credential::Key(secret) if secret.expose() == "down" => {
+                    Err(AuthError::Unavailable("lost the list".into()))
+                }
+                Credential::Key(_) | Credential::Token(_) | Credential::Claim(_) => {
+                    Err(AuthError::Rejected)
+                }
+            });
+        authenticator
+    }
+
+    #[pollster::test]
+    async fn the_owner_of_a_valid_key_is_the_caller() {
+        let access = access(doorman(), silent());
+
+        let found = access
+            .identify(&presented(vec![key("right")], Some("w-1")))
+            .await;
+        assert_eq!(found.expect("is identified").worker, worker("w-1"));
+    }
+
+    #[pollster::test]
+    async fn a_valid_key_does_not_cover_for_another_worker() {
+        let (journal, events) = journal();
+        let access = access(doorman(), journal);
+
+        let refused = access
+            .identify(&presented(vec![key("right")], Some("w-2")))
+            .await;
+        assert!(
+            matches!(refused, Err(Error::Impostor { .. })),
+            "{refused:?}"
+        );
+        let claimed = worker("w-2");
+        assert_eq!(audited(&events), vec![Action::Impersonated { claimed }]);
+    }
+
+    #[pollster::test]
+    async fn no_credential_is_a_wrong_one() {
+        let (journal, events) = journal();
+        let access = access(MockAuthenticator::new(), journal);
+
+        let refused = access.identify(&presented(vec![], None)).await;
+        assert!(matches!(refused, Err(Error::Auth(AuthError::Rejected))));
+        assert_eq!(audited(&events).len(), 1);
+    }
+
+    #[pollster::test]
+    async fn the_audit_of_a_wrong_key_does_not_hold_the_key() {
+        let (journal, events) = journal();
+        let access = access(doorman(), journal);
+
+        let refused = access
+            .identify(&presented(vec![key("hunter2")], Some("w-1")))
+            .await;
+        refused.expect_err("is refused");
+        let written = format!("{:?}", events.lock().expect("is not poisoned"));
+        assert!(written.contains("api key"), "{written}");
+        assert!(!written.contains("hunter2"), "{written}");
+    }
+
+    #[pollster::test]
+    async fn a_wrong_key_beside_a_right_one_is_let_in_and_written_down() {
+        let (journal, events) = journal();
+        let access = access(doorman(), journal);
+
+        let credentials = vec![key("wrong"), key("right")];
+        let found = access.identify(&presented(credentials, None)).await;
+        assert_eq!(found.expect("is identified").worker, worker("w-1"));
+        assert_eq!(audited(&events).len(), 1);
+    }
+
+    #[pollster::test]
+    async fn an_outage_is_never_a_rejection() {
+        let access = access(doorman(), silent());
+
+        for credentials in [vec![key("down")], vec![key("down"), key("wrong")]] {
+            let refused = access.identify(&presented(credentials, None)).await;
+            assert!(
+                matches!(refused, Err(Error::Auth(AuthError::Unavailable(_)))),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[pollster::test]
+    async fn an_empty_claim_is_a_true_one() {
+        let access = access(MockAuthenticator::new(), silent());
+
+        access.check_claim(&caller("w-1"), None).expect("is true");
+        access
+            .check_claim(&caller("w-1"), Some(&worker("w-1")))
+            .expect("is true");
+    }
+}

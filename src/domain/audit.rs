@@ -1,0 +1,82 @@
+//! What is written down for those who have to find out later.
+
+use std::net::IpAddr;
+
+use crate::domain::id::{RunId, WorkerId};
+use crate::domain::run::RunStatus;
+use crate::domain::time::Timestamp;
+
+/// Something worth remembering: who, from where, what, and when. It holds no secret and no payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who did it, as far as that was proven.
+    pub actor: Option<WorkerId>,
+    /// Where the call came from.
+    pub peer: Option<IpAddr>,
+    /// What was done.
+    pub action: Action,
+}
+
+/// What an [`AuditEvent`] is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A credential was refused.
+    Rejected {
+        /// The kind of credential; `none` if there was none.
+        credential: &'static str,
+        /// The worker it was said to be of.
+        claimed: Option<WorkerId>,
+    },
+    /// A worker tried to act for another.
+    Impersonated {
+        /// The other.
+        claimed: WorkerId,
+    },
+    /// A worker reached for something that is another's.
+    Trespassed {
+        /// What it was: a receipt, a run, a reply.
+        what: &'static str,
+        /// Its name.
+        id: String,
+    },
+    /// A worker's process started.
+    Registered,
+    /// A worker gave a task back.
+    GaveBack {
+        /// What it was settled with.
+        receipt: String,
+    },
+    /// A task was given up.
+    Buried {
+        /// The run that will not be.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// A worker reported another end than the first.
+    Conflicted {
+        /// The run.
+        run: RunId,
+        /// How it had ended.
+        ended: RunStatus,
+        /// How it was now said to have ended.
+        reported: RunStatus,
+    },
+}
+
+impl Action {
+    /// Its name, for those who filter.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "rejected",
+            Self::Impersonated { .. } => "impersonated",
+            Self::Trespassed { .. } => "trespassed",
+            Self::Registered => "registered",
+            Self::GaveBack { .. } => "gave_back",
+            Self::Buried { .. } => "buried",
+            Self::Conflicted { .. } => "conflicted",
+        }
+    }
+}

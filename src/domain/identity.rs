@@ -1,0 +1,82 @@
+//! Who calls, and what they prove it with.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::domain::id::WorkerId;
+
+/// A text that nobody may read by accident: `Debug` prints `***`, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one who checks it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What a caller presents to prove who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key.
+    Key(Secret),
+    /// A bearer token.
+    Token(Secret),
+    /// The name a client says it has, proven by nothing.
+    Claim(WorkerId),
+}
+
+impl Credential {
+    /// What kind it is, for the audit.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "api key",
+            Self::Token(_) => "token",
+            Self::Claim(_) => "claim",
+        }
+    }
+}
+
+/// All that a call brings with it about the one who makes it.
+#[derive(Clone, Debug, Default)]
+pub struct Presented {
+    /// The credentials, in the order they are to be tried.
+    pub credentials: Vec<Credential>,
+    /// The worker that the call says it is from.
+    pub claimed: Option<WorkerId>,
+    /// The address the call came from.
+    pub peer: Option<IpAddr>,
+}
+
+/// A caller whose identity is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The worker that the credential belongs to; what else a message says does not matter.
+    pub worker: WorkerId,
+    /// The address the call came from.
+    pub peer: Option<IpAddr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let credential = Credential::Key(Secret::new("hunter2"));
+
+        assert!(!format!("{credential:?}").contains("hunter2"));
+    }
+}

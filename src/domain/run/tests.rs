@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn report(status: RunStatus, second: i64) -> Report {
+    Report::new(
+        RunId::parse("r").expect("is an identifier"),
+        WorkerId::parse("w").expect("is an identifier"),
+        status,
+        Timestamp::from_second(second).expect("is in range"),
+    )
+}
+
+fn reports() -> impl Strategy<Value = Vec<Report>> {
+    let one = (prop::sample::select(&RunStatus::ALL[..]), 0_i64..10)
+        .prop_map(|(status, second)| report(status, second));
+    prop::collection::vec(one, 1..40)
+}
+
+proptest! {
+    #[test]
+    fn a_run_never_moves_back_and_ends_once(reports in reports()) {
+        let mut run = Run::default();
+        let mut tallies = 0;
+        for report in &reports {
+            let before = run.clone();
+            let recorded = run.record(report);
+
+            let rank = |run: &Run| run.status.map_or(0, RunStatus::rank);
+            prop_assert!(rank(&run) >= rank(&before));
+            if before.status.is_some_and(RunStatus::is_terminal) {
+                prop_assert_eq!(&run, &before);
+            }
+            match recorded {
+                Recorded::Changed { tally, .. } => tallies += usize::from(tally.is_some()),
+                Recorded::Repeated | Recorded::Late | Recorded::Conflict { .. } => {
+                    prop_assert_eq!(&run, &before);
+                }
+            }
+        }
+        prop_assert!(tallies <= 1);
+    }
+
+    #[test]
+    fn the_first_end_wins_whatever_comes_around_it(reports in reports()) {
+        let mut run = Run::default();
+        for report in &reports {
+            run.record(report);
+        }
+
+        let first = reports.iter().map(|report| report.status).find(|status| status.is_terminal());
+        prop_assert_eq!(run.status.filter(|status| status.is_terminal()), first);
+    }
+
+    #[test]
+    fn saying_it_twice_changes_nothing(reports in reports()) {
+        let mut run = Run::default();
+        for report in &reports {
+            run.record(report);
+            let once = run.clone();
+            let again = run.record(report);
+
+            prop_assert_eq!(&run, &once);
+            let changed = matches!(again, Recorded::Changed { .. });
+            prop_assert!(!changed);
+        }
+    }
+}
+
+#[test]
+fn every_spelling_of_the_field_is_understood() {
+    let spellings = [
+        ("queued", RunStatus::Queued),
+        ("Running", RunStatus::Running),
+        ("SUCCESS", RunStatus::Success),
+        ("succeeded", RunStatus::Success),
+        ("completed", RunStatus::Success),
+        ("failed", RunStatus::Failed),
+        ("killed", RunStatus::Failed),
+        ("timeout", RunStatus::Timeout),
+        ("timed_out", RunStatus::Timeout),
+        ("cancelled", RunStatus::Cancelled),
+        ("canceled", RunStatus::Cancelled),
+        ("skipped", RunStatus::Skipped),
+    ];
+    for (text, status) in spellings {
+        assert_eq!(text.parse(), Ok(status), "{text}");
+    }
+
+    let refusal = "done".parse::<RunStatus>().expect_err("is no status");
+    assert_eq!(refusal.field, "status");
+}
+
+#[test]
+fn an_early_report_of_the_same_status_is_late() {
+    let mut run = Run::default();
+    run.record(&report(RunStatus::Running, 5));
+
+    assert_eq!(run.record(&report(RunStatus::Running, 4)), Recorded::Late);
+    assert_eq!(run.record(&report(RunStatus::Queued, 9)), Recorded::Late);
+    assert_eq!(
+        run.record(&report(RunStatus::Running, 6)),
+        Recorded::Changed {
+            started: false,
+            tally: None
+        }
+    );
+}
+
+#[test]
+fn another_end_is_a_conflict_that_names_the_first() {
+    let mut run = Run::default();
+    run.record(&report(RunStatus::Timeout, 5));
+
+    assert_eq!(
+        run.record(&report(RunStatus::Success, 9)),
+        Recorded::Conflict {
+            ended: RunStatus::Timeout
+        }
+    );
+    assert_eq!(
+        run.record(&report(RunStatus::Timeout, 9)),
+        Recorded::Repeated
+    );
+    assert_eq!(run.record(&report(RunStatus::Running, 9)), Recorded::Late);
+}
+
+#[test]
+fn the_duration_is_the_workers_or_else_that_between_the_two_times() {
+    let mut told = Run::default();
+    told.record(&Report {
+        duration: Some(Duration::from_millis(1500)),
+        ..report(RunStatus::Success, 9)
+    });
+    assert_eq!(told.duration, Some(Duration::from_millis(1500)));
+
+    let mut reckoned = Run::default();
+    reckoned.record(&report(RunStatus::Running, 5));
+    reckoned.record(&report(RunStatus::Success, 9));
+    assert_eq!(reckoned.duration, Some(Duration::from_secs(4)));
+
+    let mut unknown = Run::default();
+    unknown.record(&report(RunStatus::Success, 9));
+    assert_eq!(unknown.duration, None);
+}
+
+#[test]
+fn data_is_merged_key_by_key() {
+    let mut run = Run::default();
+    let data = |value: Value| value.as_object().cloned().expect("is an object");
+    run.record(&Report {
+        data: data(json!({"a": 1, "b": {"x": 1}})),
+        ..report(RunStatus::Running, 1)
+    });
+    run.record(&Report {
+        data: data(json!({"b": {"y": 2}, "c": null})),
+        ..report(RunStatus::Success, 2)
+    });
+
+    assert_eq!(
+        Value::Object(run.data),
+        json!({"a": 1, "b": {"y": 2}, "c": null})
+    );
+}

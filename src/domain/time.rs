@@ -1,0 +1,65 @@
+//! Times as workers write them.
+
+pub use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+use crate::domain::Invalid;
+
+const RULE: &str = "a time in ISO 8601, with or without an offset";
+
+/// Reads an ISO 8601 time; one without an offset is UTC, an empty one is none.
+///
+/// # Errors
+///
+/// [`Invalid`], naming `field`, if it is neither.
+pub fn parse(field: &'static str, text: &str) -> Result<Option<Timestamp>, Invalid> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(Some(time));
+    }
+    text.parse::<DateTime>()
+        .and_then(|time| Offset::UTC.to_timestamp(time))
+        .map(Some)
+        .map_err(|_| Invalid::text(field, RULE, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_utc() {
+        let naive = parse("started_at", "2026-03-01T12:00:00.250").expect("parses");
+        let utc = parse("started_at", "2026-03-01T12:00:00.250Z").expect("parses");
+        let shanghai = parse("started_at", "2026-03-01T20:00:00.250+08:00").expect("parses");
+
+        assert_eq!(naive, utc);
+        assert_eq!(naive, shanghai);
+    }
+
+    #[test]
+    fn nothing_is_no_time() {
+        assert_eq!(parse("started_at", "").expect("parses"), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_the_name_of_its_field() {
+        for text in [
+            "yesterday",
+            "2026-13-01T00:00:00",
+            "1767225600",
+            "2026-03-01",
+        ] {
+            if text == "2026-03-01" {
+                // A date alone is midnight, as Python's fromisoformat has it.
+                assert!(parse("finished_at", text).is_ok());
+                continue;
+            }
+            let refusal = parse("finished_at", text).expect_err("is refused");
+            assert_eq!(refusal.field, "finished_at");
+        }
+    }
+}

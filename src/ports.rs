@@ -1,0 +1,40 @@
+//! The roles that the outside world plays for us, one trait a file.
+//!
+//! A trait's documentation is its contract: an adapter keeps every sentence of it, a caller may
+//! lean on each. None names a technology, and all are cancel safe: a call whose future is dropped
+//! has either happened as a whole or not at all, and nothing it took is lost.
+
+mod audit_log;
+mod authenticator;
+mod clock;
+mod control_channel;
+mod limiter;
+mod log_sink;
+mod master;
+mod result_store;
+mod run_owners;
+mod task_queue;
+mod worker_registry;
+
+/// What lay beneath an outage. It goes to our log and never to a client.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+pub use audit_log::AuditLog;
+pub use authenticator::{AuthError, Authenticator};
+pub use clock::Clock;
+pub use control_channel::{ControlChannel, ControlError};
+pub use limiter::{LimitError, Limiter};
+pub use log_sink::{ChunkReceipt, LogError, LogSink};
+pub use master::{LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView};
+pub use result_store::{ResultError, ResultStore};
+pub use run_owners::{Claim, OwnerError, RunOwners};
+pub use task_queue::{QueueError, TaskQueue};
+pub use worker_registry::{RegistryError, WorkerRegistry};
+
+#[cfg(any(test, feature = "mocks"))]
+pub use {
+    audit_log::MockAuditLog, authenticator::MockAuthenticator, clock::MockClock,
+    control_channel::MockControlChannel, limiter::MockLimiter, log_sink::MockLogSink,
+    result_store::MockResultStore, run_owners::MockRunOwners, task_queue::MockTaskQueue,
+    worker_registry::MockWorkerRegistry,
+};

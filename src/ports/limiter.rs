@@ -1,0 +1,34 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::id::WorkerId;
+use crate::ports::Cause;
+
+/// Who decides how much a worker may ask of us.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait Limiter: Send + Sync {
+    /// Takes one call of `worker` from what it may still make.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError::Exceeded`] if it may make none now. A call that was refused costs nothing.
+    async fn admit(&self, worker: &WorkerId) -> Result<(), LimitError>;
+}
+
+/// Why a [`Limiter`] did not let a call in.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// The worker has made all the calls it may make for now.
+    #[error("rate limit exceeded; try again in {} ms", retry_after.as_millis())]
+    Exceeded {
+        /// When the next one is let in.
+        retry_after: Duration,
+        /// When it has its full allowance again, if it makes none until then.
+        full_after: Duration,
+    },
+    /// The count is out of reach.
+    #[error("rate limiting is temporarily unavailable")]
+    Unavailable(#[source] Cause),
+}
