@@ -1,0 +1,9 @@
+//! What the core needs of the world: an adapter for every port, a folder for each technology.
+//!
+//! An adapter knows the port it fills and the technology it fills it with, and no other adapter.
+
+pub mod memory;
+
+mod clock;
+
+pub use clock::SystemClock;

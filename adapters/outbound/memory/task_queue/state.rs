@@ -1,0 +1,181 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use gateway_core::domain::id::{ReceiptId, TaskId, WorkerId};
+use gateway_core::domain::task::{DeadLetter, Delivery, Sign, Task};
+use gateway_core::ports::{MasterError, QueueError, QueueView};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::super::Settings;
+use super::super::bounded::Bounded;
+use super::super::waiting::Look;
+use super::worker_queue::{Terms, WorkerQueue};
+
+/// How many dead letters are kept.
+const MAX_DEAD: usize = 10_000;
+
+/// All queues together, and what is told of all of them.
+pub(super) struct State {
+    workers: Bounded<WorkerId, WorkerQueue>,
+    /// Who holds what, by the receipts that are open.
+    holders: HashMap<ReceiptId, Holder>,
+    dead: VecDeque<DeadLetter>,
+    /// Waiting and held.
+    tasks: usize,
+    max_tasks: usize,
+    last_number: u64,
+}
+
+struct Holder {
+    worker: WorkerId,
+    number: u64,
+}
+
+impl State {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            workers: Bounded::new(settings.max_workers),
+            holders: HashMap::new(),
+            dead: VecDeque::new(),
+            tasks: 0,
+            max_tasks: settings.max_tasks,
+            last_number: 0,
+        }
+    }
+
+    /// What rings when there may be something for `worker`; none if there is no room for it.
+    pub(super) fn bell(&mut self, worker: &WorkerId) -> Option<Arc<Notify>> {
+        self.workers.get_or_make(worker).map(|queue| queue.bell())
+    }
+
+    pub(super) fn enqueue(&mut self, worker: &WorkerId, task: Task) -> Result<(), MasterError> {
+        if self.tasks >= self.max_tasks {
+            return Err(MasterError::Full("tasks"));
+        }
+        let (number, receipt) = self.next_receipt();
+        let queue = self.workers.get_or_make(worker);
+        let queue = queue.ok_or(MasterError::Full("workers"))?;
+        self.tasks += 1;
+        let delivery = Delivery {
+            receipt,
+            task,
+            deliveries: 0,
+            returns: 0,
+            reason: None,
+        };
+        queue.push(number, delivery);
+        Ok(())
+    }
+
+    pub(super) fn take(
+        &mut self,
+        worker: &WorkerId,
+        now: Instant,
+        terms: &Terms,
+    ) -> Look<Delivery> {
+        let Some(queue) = self.workers.get_mut(worker) else {
+            return Look::Nothing { until: None };
+        };
+        let Some((number, delivery)) = queue.take(now, terms) else {
+            let until = queue.next_event(now);
+            return Look::Nothing { until };
+        };
+        let worker = worker.clone();
+        let holder = Holder { worker, number };
+        self.holders.insert(delivery.receipt.clone(), holder);
+        Look::Found(delivery)
+    }
+
+    /// Takes what `receipt` stands for out of the worker's hands, and out of the queue.
+    pub(super) fn close(
+        &mut self,
+        worker: &WorkerId,
+        receipt: &ReceiptId,
+    ) -> Result<Option<Delivery>, QueueError> {
+        let number = match self.holders.get(receipt) {
+            None => return Ok(None),
+            Some(holder) if holder.worker != *worker => {
+                return Err(QueueError::NotTheirs(receipt.clone()));
+            }
+            Some(holder) => holder.number,
+        };
+        self.holders.remove(receipt);
+        let queue = self.workers.get_mut(worker);
+        let delivery = queue.and_then(|queue| queue.close(number));
+        self.tasks -= usize::from(delivery.is_some());
+        Ok(delivery)
+    }
+
+    pub(super) fn release(&mut self, worker: &WorkerId, receipt: &ReceiptId, now: Instant) {
+        let holder = self.holders.get(receipt);
+        let Some(number) = holder.filter(|holder| holder.worker == *worker) else {
+            return;
+        };
+        let queue = self.workers.get_mut(worker);
+        let waits_again = queue.is_some_and(|queue| queue.release(number.number, now));
+        if waits_again {
+            self.holders.remove(receipt);
+        }
+    }
+
+    /// Lets `delivery`, which was closed, wait again, behind all others.
+    pub(super) fn requeue(
+        &mut self,
+        worker: &WorkerId,
+        mut delivery: Delivery,
+        reason: String,
+        now: Instant,
+    ) {
+        let (number, receipt) = self.next_receipt();
+        delivery.receipt = receipt;
+        delivery.deliveries = 0;
+        delivery.returns = delivery.returns.saturating_add(1);
+        delivery.reason = Some(reason).filter(|reason| !reason.is_empty());
+        if let Some(queue) = self.workers.get_mut(worker) {
+            queue.rest(number, delivery, now);
+            self.tasks += 1;
+        }
+    }
+
+    pub(super) fn bury(&mut self, letter: DeadLetter) {
+        if self.dead.len() >= MAX_DEAD {
+            self.dead.pop_front();
+        }
+        self.dead.push_back(letter);
+    }
+
+    pub(super) fn held(&mut self, worker: &WorkerId, task: &TaskId) -> Option<Delivery> {
+        self.workers.get_mut(worker)?.held(task)
+    }
+
+    pub(super) fn note(&mut self, worker: &WorkerId, sign: &Sign, now: Instant, terms: &Terms) {
+        // A worker for which there is no room holds nothing.
+        if let Some(queue) = self.workers.get_or_make(worker) {
+            queue.note(sign, now, terms);
+        }
+    }
+
+    pub(super) fn list(&self) -> (Vec<QueueView>, Vec<DeadLetter>) {
+        let views = self.workers.iter().map(|(worker, queue)| {
+            let (waiting, held) = queue.counts();
+            QueueView {
+                worker: worker.clone(),
+                waiting,
+                held,
+            }
+        });
+        let mut views: Vec<_> = views.filter(|view| view.waiting + view.held > 0).collect();
+        views.sort_unstable_by(|a, b| a.worker.cmp(&b.worker));
+        (views, self.dead.iter().cloned().collect())
+    }
+
+    /// The number of an entry, and a receipt that nobody guesses.
+    fn next_receipt(&mut self) -> (u64, ReceiptId) {
+        self.last_number += 1;
+        let number = self.last_number;
+        let text = format!("{number}-{:016x}", rand::random::<u64>());
+        let receipt = ReceiptId::parse(&text).expect("digits and a hyphen, at most 37 characters");
+        (number, receipt)
+    }
+}

@@ -1,0 +1,172 @@
+//! Where the bounds are, and what makes room. What every adapter must do is in the contract suite.
+
+mod control;
+mod logs;
+
+use std::collections::BTreeMap;
+
+use gateway_core::domain::id::{RunId, TaskId, WorkerId};
+use gateway_core::domain::run::{Report, RunStatus};
+use gateway_core::domain::task::{Task, Verdict};
+use gateway_core::domain::time::Timestamp;
+use gateway_core::domain::worker::{Os, Registration};
+use gateway_core::ports::{
+    Master as _, MasterError, ResultError, ResultStore as _, RunOwners as _, TaskQueue as _,
+    WorkerRegistry as _,
+};
+
+use super::*;
+use crate::outbound::SystemClock;
+
+fn backend(settings: &Settings) -> Backend {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Backend::new(settings, &clock)
+}
+
+fn worker(id: &str) -> WorkerId {
+    WorkerId::parse(id).expect("is an identifier")
+}
+
+fn run(id: &str) -> RunId {
+    RunId::parse(id).expect("is an identifier")
+}
+
+async fn enqueue(backend: &Backend, to: &str, id: &str) -> Result<(), MasterError> {
+    let task = Task::new(TaskId::parse(id).expect("is an identifier"));
+    backend.master.enqueue(&worker(to), task).await
+}
+
+fn report(of: &str, status: RunStatus) -> Report {
+    Report::new(run(of), worker("w"), status, Timestamp::UNIX_EPOCH)
+}
+
+async fn end(backend: &Backend, id: &str) {
+    let ended = report(id, RunStatus::Success);
+    backend.result_store.record(&ended).await.expect("records");
+}
+
+async fn run_names(backend: &Backend) -> Vec<String> {
+    let runs = backend.master.runs().await.expect("lists");
+    runs.iter().map(|view| view.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_queue_that_is_full_takes_nothing_and_leaves_no_run() {
+    let backend = backend(&Settings {
+        max_tasks: 2,
+        ..Settings::default()
+    });
+    enqueue(&backend, "w", "t-1").await.expect("has room");
+    enqueue(&backend, "v", "t-2").await.expect("has room");
+
+    // A task in a worker's hands takes its room as well.
+    let taken = backend.task_queue.take(&worker("w"), Duration::ZERO).await;
+    let receipt = taken.expect("takes").expect("is there").receipt;
+    let full = enqueue(&backend, "w", "t-3").await;
+    assert!(matches!(full, Err(MasterError::Full("tasks"))), "{full:?}");
+    assert_eq!(run_names(&backend).await, ["t-2", "t-1"]);
+
+    let w = worker("w");
+    let done = backend.task_queue.settle(&w, &receipt, Verdict::Done).await;
+    done.expect("settles");
+    enqueue(&backend, "w", "t-3").await.expect("has room again");
+}
+
+#[tokio::test]
+async fn a_worker_without_a_task_makes_room_for_another() {
+    let backend = backend(&Settings {
+        max_workers: 2,
+        ..Settings::default()
+    });
+    enqueue(&backend, "a", "t-1").await.expect("has room");
+    let nothing = backend.task_queue.take(&worker("b"), Duration::ZERO).await;
+    nothing.expect("looks");
+
+    enqueue(&backend, "c", "t-2").await.expect("has room");
+    let full = enqueue(&backend, "d", "t-3").await;
+    assert!(
+        matches!(full, Err(MasterError::Full("workers"))),
+        "{full:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_oldest_run_that_ended_makes_room() {
+    let backend = backend(&Settings {
+        max_runs: 3,
+        ..Settings::default()
+    });
+    for id in ["r-1", "r-2", "r-3"] {
+        enqueue(&backend, "w", id).await.expect("has room");
+    }
+    let full = enqueue(&backend, "w", "r-4").await;
+    assert!(matches!(full, Err(MasterError::Full("runs"))), "{full:?}");
+
+    end(&backend, "r-3").await;
+    end(&backend, "r-2").await;
+    enqueue(&backend, "w", "r-4").await.expect("has room");
+    assert_eq!(run_names(&backend).await, ["r-4", "r-3", "r-1"]);
+}
+
+#[tokio::test]
+async fn results_make_room_for_results() {
+    let backend = backend(&Settings {
+        result_bytes: 1000,
+        ..Settings::default()
+    });
+    for id in ["r-1", "r-2", "r-3"] {
+        enqueue(&backend, "w", id).await.expect("has room");
+    }
+    let ended = |id: &str, bytes: usize| Report {
+        error_message: "x".repeat(bytes),
+        ..report(id, RunStatus::Failed)
+    };
+    for id in ["r-1", "r-2"] {
+        let recorded = backend.result_store.record(&ended(id, 600)).await;
+        recorded.expect("records");
+    }
+
+    assert_eq!(run_names(&backend).await, ["r-3", "r-2"]);
+    let refused = backend.result_store.record(&ended("r-3", 1001)).await;
+    assert!(matches!(refused, Err(ResultError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn the_worker_not_heard_of_the_longest_makes_room() {
+    let backend = backend(&Settings {
+        max_workers: 2,
+        ..Settings::default()
+    });
+    for id in ["a", "b", "a", "c"] {
+        let registration = Registration {
+            worker: worker(id),
+            os: Os::default(),
+            capabilities: BTreeMap::new(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let registered = backend.worker_registry.register(&registration).await;
+        registered.expect("registers");
+    }
+
+    let workers = backend.master.workers().await.expect("lists");
+    let names: Vec<_> = workers.iter().map(|view| view.id.as_str()).collect();
+    assert_eq!(names, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn owners_of_runs_long_gone_are_forgotten() {
+    let backend = backend(&Settings {
+        max_runs: 5,
+        ..Settings::default()
+    });
+    for count in 0..12 {
+        let run = run(&format!("r-{count}"));
+        let claimed = backend.run_owners.claim(&run, &worker("a")).await;
+        claimed.expect("is nobody's");
+    }
+
+    let forgotten = backend.run_owners.claim(&run("r-0"), &worker("b")).await;
+    forgotten.expect("is nobody's again");
+    let known = backend.run_owners.claim(&run("r-11"), &worker("b")).await;
+    known.expect_err("is a's");
+}
