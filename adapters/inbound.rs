@@ -1,0 +1,3 @@
+//! The ways in: the workers' gRPC port, and the operator's HTTP port.
+
+pub mod grpc;

@@ -1,0 +1,111 @@
+//! Registrations and heartbeats.
+
+use gateway_core::domain::Invalid;
+use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::time::{self, Timestamp};
+use gateway_core::domain::worker::{Heartbeat, Load, Os, Percent, Registration};
+
+use crate::inbound::grpc::proto;
+
+pub(in crate::inbound::grpc) fn registration(
+    request: proto::RegisterRequest,
+    worker: WorkerId,
+    now: Timestamp,
+) -> Registration {
+    Registration {
+        worker,
+        os: os(request.os_info.unwrap_or_default()),
+        capabilities: request.capabilities,
+        at: now,
+    }
+}
+
+/// A heartbeat that came alone. Its own time is checked and not used: clocks of workers differ.
+pub(in crate::inbound::grpc) fn heartbeat(
+    request: proto::SendHeartbeatRequest,
+    worker: WorkerId,
+    now: Timestamp,
+) -> Result<Heartbeat, Invalid> {
+    time::parse("timestamp", &request.timestamp)?;
+    let load = Load {
+        cpu: Percent::nearest(request.cpu_percent),
+        memory: Percent::nearest(request.memory_percent),
+        disk: Percent::nearest(request.disk_percent),
+        running: super::count("running_tasks", request.running_tasks)?,
+        capacity: super::count("max_concurrent_tasks", request.max_concurrent_tasks)?,
+    };
+    Ok(Heartbeat {
+        worker,
+        status: request.status.parse()?,
+        load: Some(load),
+        version: request.version,
+        os: None,
+        capabilities: None,
+        at: now,
+    })
+}
+
+/// A heartbeat that came over the live channel.
+pub(in crate::inbound::grpc) fn pulse(
+    heartbeat: proto::Heartbeat,
+    worker: WorkerId,
+    now: Timestamp,
+) -> Result<Heartbeat, Invalid> {
+    super::time(heartbeat.timestamp)?;
+    let capabilities = heartbeat.capabilities;
+    Ok(Heartbeat {
+        worker,
+        status: heartbeat.status.parse()?,
+        load: heartbeat.metrics.as_ref().map(load).transpose()?,
+        version: heartbeat.version,
+        os: heartbeat.os_info.map(os),
+        capabilities: (!capabilities.is_empty()).then_some(capabilities),
+        at: now,
+    })
+}
+
+fn load(metrics: &proto::Metrics) -> Result<Load, Invalid> {
+    Ok(Load {
+        cpu: Percent::nearest(metrics.cpu),
+        memory: Percent::nearest(metrics.memory),
+        disk: Percent::nearest(metrics.disk),
+        running: super::count("running_tasks", metrics.running_tasks)?,
+        capacity: super::count("max_concurrent_tasks", metrics.max_concurrent_tasks)?,
+    })
+}
+
+fn os(info: proto::OsInfo) -> Os {
+    Os {
+        kind: info.os_type,
+        version: info.os_version,
+        python: info.python_version,
+        arch: info.machine_arch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_without_metrics_says_nothing_of_its_load() {
+        let worker = WorkerId::parse("w-1").expect("is an identifier");
+
+        let pulse = pulse(proto::Heartbeat::default(), worker, Timestamp::UNIX_EPOCH);
+        let pulse = pulse.expect("converts");
+        assert_eq!(pulse.load, None);
+        assert_eq!(pulse.capabilities, None);
+    }
+
+    #[test]
+    fn nobody_runs_less_than_nothing() {
+        let worker = WorkerId::parse("w-1").expect("is an identifier");
+        let request = proto::SendHeartbeatRequest {
+            running_tasks: -1,
+            ..Default::default()
+        };
+
+        let refusal = heartbeat(request, worker, Timestamp::UNIX_EPOCH);
+        assert_eq!(refusal.expect_err("is refused").field, "running_tasks");
+    }
+}

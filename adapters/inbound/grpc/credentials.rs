@@ -1,0 +1,119 @@
+//! What a call's headers say about who makes it.
+
+use std::net::IpAddr;
+
+use gateway_core::domain::Invalid;
+use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::identity::{Credential, Presented, Secret};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
+use tonic::transport::server::TcpConnectInfo;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const WORKER_ID: HeaderName = HeaderName::from_static("x-worker-id");
+
+/// Reads the credentials of a call, in the order in which they are to be tried.
+///
+/// # Errors
+///
+/// [`Invalid`] if the worker that the call says it is from is no identifier.
+pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid> {
+    let claimed = claimed(&parts.headers)?;
+    let mut credentials = Vec::with_capacity(1);
+    if open {
+        credentials.extend(claimed.clone().map(Credential::Claim));
+    } else {
+        credentials.extend(text(&parts.headers, API_KEY).map(key));
+        credentials.extend(bearer(&parts.headers));
+    }
+    Ok(Presented {
+        credentials,
+        claimed,
+        peer: peer(parts),
+    })
+}
+
+/// A key as a credential.
+pub(super) fn key(text: &str) -> Credential {
+    Credential::Key(Secret::new(text))
+}
+
+fn claimed(headers: &HeaderMap) -> Result<Option<WorkerId>, Invalid> {
+    let Some(value) = headers.get(WORKER_ID) else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    WorkerId::parse_optional(&text).map_err(|invalid| Invalid {
+        field: "x-worker-id",
+        ..invalid
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Credential> {
+    let (scheme, token) = text(headers, header::AUTHORIZATION)?.split_once(' ')?;
+    let token = scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim())?;
+    Some(Credential::Token(Secret::new(token)))
+}
+
+/// The value of a header; one that is no text cannot be a credential of ours.
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    (!value.is_empty()).then_some(value)
+}
+
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let connection = parts.extensions.get::<TcpConnectInfo>()?;
+    Some(connection.remote_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("is a request").into_parts().0
+    }
+
+    #[test]
+    fn the_key_is_tried_before_the_token() {
+        let parts = parts(&[("authorization", "Bearer t0"), ("x-api-key", "k0")]);
+
+        let presented = presented(&parts, false).expect("reads");
+        let token = Credential::Token(Secret::new("t0"));
+        assert_eq!(presented.credentials, vec![key("k0"), token]);
+    }
+
+    #[test]
+    fn a_claim_counts_only_where_nobody_checks() {
+        let parts = parts(&[("x-worker-id", "w-1")]);
+        let claim = WorkerId::parse("w-1").expect("is an identifier");
+
+        let checked = presented(&parts, false).expect("reads");
+        assert_eq!(checked.credentials, vec![]);
+        assert_eq!(checked.claimed, Some(claim.clone()));
+        let open = presented(&parts, true).expect("reads");
+        assert_eq!(open.credentials, vec![Credential::Claim(claim)]);
+    }
+
+    #[test]
+    fn a_claim_that_is_no_identifier_is_refused_by_the_headers_name() {
+        let refusal = presented(&parts(&[("x-worker-id", "a:b")]), false);
+        assert_eq!(refusal.expect_err("is refused").field, "x-worker-id");
+    }
+
+    #[test]
+    fn an_empty_header_is_none() {
+        let parts = parts(&[("x-api-key", ""), ("authorization", "Basic dTpw")]);
+
+        let presented = presented(&parts, false).expect("reads");
+        assert_eq!(presented.credentials, vec![]);
+    }
+}
