@@ -1,3 +1,4 @@
 //! The ways in: the workers' gRPC port, and the operator's HTTP port.
 
+pub mod admin;
 pub mod grpc;

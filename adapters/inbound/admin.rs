@@ -1,0 +1,185 @@
+//! The operator's HTTP port: probes everywhere, and the local Master where there is one.
+//!
+//! Nobody proves who they are here. Whoever gives it a [`Master`] keeps it on a loopback address;
+//! the port itself keeps out the web pages that a browser on this machine may have open.
+
+mod control;
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
+mod dto;
+mod error;
+mod guard;
+mod lines;
+mod local;
+mod readiness;
+mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
+mod views;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use gateway_core::ports::Master;
+use tokio::net::TcpListener;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use self::error::Refusal;
+use self::local::Local;
+
+pub use self::readiness::Readiness;
+
+/// The largest request, in bytes.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How long a client that reads slowly, or not at all, may hold up the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Serves on `listener` until `shutdown`.
+///
+/// Probes are always there, the routes under `/api` only with a `master`. At the end whoever
+/// follows a log is sent away; a second later, at the latest, this returns.
+///
+/// # Errors
+///
+/// Whatever befalls the listener.
+pub async fn serve(
+    listener: TcpListener,
+    master: Option<Arc<dyn Master>>,
+    readiness: Readiness,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let stop = CancellationToken::new();
+    // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
+    // it comes late: no reason to refuse the connection.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let serving = axum::serve(listener, router(master, readiness, &stop))
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .into_future();
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => return served,
+        () = shutdown => {}
+    }
+    stop.cancel();
+    time::timeout(FAREWELL, serving).await.unwrap_or(Ok(()))
+}
+
+fn router(master: Option<Arc<dyn Master>>, ready: Readiness, stop: &CancellationToken) -> Router {
+    let probes = Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(readyz))
+        .with_state(ready);
+    let api = match master {
+        Some(master) => api(Local::new(master, stop.clone())),
+        None => Router::new().fallback(async || Refusal::missing(NO_MASTER)),
+    };
+    probes
+        .nest("/api", api)
+        .fallback(async || Refusal::missing(NO_ROUTE))
+}
+
+const NO_MASTER: &str =
+    "no local Master here: it takes in-memory adapters and a loopback ADMIN_HOST";
+const NO_ROUTE: &str = "there is nothing of this name here";
+
+fn api(local: Local) -> Router {
+    Router::new()
+        .route("/tasks", post(tasks::enqueue))
+        .route("/control", post(control::send))
+        .route("/control/replies/{request_id}", get(control::replies))
+        .route("/runs", get(views::runs))
+        .route("/runs/{run_id}", get(views::run))
+        .route("/runs/{run_id}/logs", get(lines::lines))
+        .route("/runs/{run_id}/files/{stream}", get(views::file))
+        .route("/workers", get(views::workers))
+        .route("/queue", get(views::queue))
+        .fallback(async || Refusal::missing(NO_ROUTE))
+        .method_not_allowed_fallback(async || {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it does not do that")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(guard::loopback_only))
+        .with_state(local)
+}
+
+async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
+    match readiness.obstacle() {
+        None => (StatusCode::OK, "ready".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::extract::Request;
+    use serde_json::json;
+
+    use super::testing::{Port, error, text};
+    use super::*;
+
+    #[tokio::test]
+    async fn probes_are_there_without_a_master_and_under_any_name() {
+        let port = Port::without_master();
+
+        let request = Request::get("/healthz").header("host", "gateway.example.org");
+        let answer = port.send(request.body(Body::empty()).expect("is a request"));
+        assert_eq!(text(answer.await).await, (StatusCode::OK, "ok".to_owned()));
+
+        let (status, reason) = port.get("/readyz").await;
+        assert_eq!((status.as_u16(), reason.as_str()), (503, "starting"));
+        port.readiness.ready();
+        assert_eq!(port.get("/readyz").await.0, StatusCode::OK);
+        port.readiness.not_ready("draining");
+        let (status, reason) = port.get("/readyz").await;
+        assert_eq!((status.as_u16(), reason.as_str()), (503, "draining"));
+    }
+
+    #[tokio::test]
+    async fn without_a_master_its_routes_say_so() {
+        let port = Port::without_master();
+
+        let (status, text) = port.post("/api/tasks", &json!({"worker_id": "w"})).await;
+        assert_eq!((status.as_u16(), error(&text)), (404, NO_MASTER.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_request_for_another_host_does_nothing() {
+        let port = Port::with_master();
+
+        for (method, path) in [
+            ("POST", "/api/tasks"),
+            ("GET", "/api/runs"),
+            ("GET", "/api/x"),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "example.org")
+                .header("content-type", "application/json")
+                .body(Body::from(r#"{"worker_id": "w"}"#));
+            let answer = port.send(request.expect("is a request")).await;
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+        }
+        port.master.with(|books| assert!(books.tasks.is_empty()));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_an_error_in_json() {
+        let port = Port::with_master();
+
+        for (path, status) in [("/api/x", 404), ("/x", 404), ("/api/tasks", 405)] {
+            let (found, text) = port.get(path).await;
+            assert_eq!(found.as_u16(), status, "{path}");
+            assert!(!error(&text).is_empty(), "{path}");
+        }
+    }
+}
