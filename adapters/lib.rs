@@ -1,6 +1,6 @@
 //! The outside world of antcode-gateway: whatever does I/O.
 //!
-//! - `host`: the process we run in — settings, logs, signals, the command line.
+//! - [`host`]: the process we run in — settings, logs, signals, the command line.
 //! - [`inbound`]: the ways in — the workers' gRPC port and the operator's HTTP port.
 //! - [`outbound`]: what the core needs of others — queues, stores, keys — each an implementation of
 //!   a port.
@@ -9,5 +9,6 @@
 //! Adapters know the core and never each other; the composition root, `src/main.rs`, plugs them
 //! together.
 
+pub mod host;
 pub mod inbound;
 pub mod outbound;

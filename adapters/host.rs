@@ -1,0 +1,18 @@
+//! The process that the gateway runs in: its settings, its logs, its signals.
+//!
+//! Nothing else in the program reads the environment, and nothing here knows what is served.
+
+pub mod cli;
+pub mod local_key;
+pub mod signals;
+pub mod telemetry;
+
+mod config;
+mod environment;
+
+pub use self::config::{
+    Admin, Auth, Backend, BackendUrl, Config, Database, Grpc, JwtAlgorithm, KeyStorage, Limit,
+    LogStreams, Memory, Problem, Problems, Redis, ResultStore, Results, Section, Setting, Task,
+    Tls, settings,
+};
+pub use self::environment::{Environment, environment};

@@ -1,0 +1,83 @@
+//! Settings that are sound each by itself, but cannot work together.
+
+use super::reader::Reader;
+use super::{Backend, Config, ResultStore};
+
+pub(super) fn check(config: &Config, read: &mut Reader) {
+    tls(read);
+    heartbeats(config, read);
+    ports(config, read);
+    results(config, read);
+}
+
+fn tls(read: &mut Reader) {
+    const CERT: &str = "GRPC_TLS_CERT_PATH";
+    const KEY: &str = "GRPC_TLS_KEY_PATH";
+    for (given, missing) in [(CERT, KEY), (KEY, CERT)] {
+        if read.is_given(given) && !read.is_given(missing) {
+            let cited = read.cite(given);
+            read.blame(format!(
+                "{cited} is set without {missing}; set both, or neither"
+            ));
+        }
+    }
+    if read.is_given("GRPC_TLS_CA_PATH") && !(read.is_given(CERT) || read.is_given(KEY)) {
+        let cited = read.cite("GRPC_TLS_CA_PATH");
+        read.blame(format!(
+            "{cited} asks for client certificates, which needs {CERT} and {KEY}"
+        ));
+    }
+}
+
+fn heartbeats(config: &Config, read: &mut Reader) {
+    const INTERVAL: &str = "GRPC_HEARTBEAT_INTERVAL";
+    const TIMEOUT: &str = "GRPC_HEARTBEAT_TIMEOUT";
+    let sound = read.is_sound(INTERVAL) && read.is_sound(TIMEOUT);
+    if sound && config.grpc.heartbeat_timeout <= config.grpc.heartbeat_interval {
+        read.blame(format!(
+            "{} is {} seconds, but must exceed {}, which is {}",
+            read.cite(TIMEOUT),
+            config.grpc.heartbeat_timeout.as_secs(),
+            read.cite(INTERVAL),
+            config.grpc.heartbeat_interval.as_secs()
+        ));
+    }
+}
+
+fn ports(config: &Config, read: &mut Reader) {
+    let (grpc, admin) = (&config.grpc, &config.admin);
+    if !grpc.enabled && !admin.enabled {
+        let (grpc, admin) = (read.cite("GRPC_ENABLED"), read.cite("ADMIN_ENABLED"));
+        read.blame(format!(
+            "{grpc} and {admin} are both false, so that nothing is served"
+        ));
+        return;
+    }
+    let meet = grpc.host == admin.host || grpc.host.is_unspecified() || admin.host.is_unspecified();
+    let sound = read.is_sound("GRPC_PORT") && read.is_sound("ADMIN_PORT");
+    if grpc.enabled && admin.enabled && sound && meet && grpc.port == admin.port && grpc.port != 0 {
+        let (one, other) = (read.cite("GRPC_PORT"), read.cite("ADMIN_PORT"));
+        read.blame(format!(
+            "{one} and {other} are both {}; give each its own",
+            grpc.port
+        ));
+    }
+}
+
+fn results(config: &Config, read: &mut Reader) {
+    if config.backend == Backend::Redis || !read.is_sound("GATEWAY_BACKEND") {
+        return;
+    }
+    if config.results.store == ResultStore::Stream {
+        let cited = read.cite("RESULT_STORE");
+        read.blame(format!(
+            "{cited} is stream, which needs GATEWAY_BACKEND=redis"
+        ));
+    }
+    if config.results.publish {
+        let cited = read.cite("RESULT_PUBLISH");
+        read.blame(format!(
+            "{cited} is true, which needs GATEWAY_BACKEND=redis"
+        ));
+    }
+}

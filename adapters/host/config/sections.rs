@@ -1,0 +1,70 @@
+//! What the sections of the settings hold, and how each is read.
+
+mod auth;
+mod serving;
+mod stores;
+
+use std::time::Duration;
+
+use super::super::telemetry::{Format, LogSettings};
+use super::parse::{self, DAY};
+use super::reader::Reader;
+
+pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
+pub use self::serving::{Admin, Grpc, Tls};
+pub use self::stores::{Database, LogStreams, Memory, Redis};
+
+/// The token bucket that each worker has.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Whether requests are limited.
+    pub enabled: bool,
+    /// Tokens that come back each second.
+    pub rate_per_second: f64,
+    /// Tokens in a full bucket.
+    pub capacity: u32,
+}
+
+impl Limit {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self {
+            enabled: from.get("RATE_LIMIT_ENABLED", parse::switch),
+            rate_per_second: from.get("RATE_LIMIT_RATE", parse::rate),
+            capacity: from.get("RATE_LIMIT_CAPACITY", parse::whole(1..=u64::from(u32::MAX))),
+        }
+    }
+}
+
+/// When a task is delivered again, and when that is given up.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Deliveries of one task until it is dead-lettered.
+    pub max_deliveries: u32,
+    /// Times it may be given back until it is dead-lettered.
+    pub max_returns: u32,
+    /// Added to a task's own timeout. Too short and a slow report makes it run twice; too long
+    /// and a lost worker's task waits.
+    pub lease_grace: Duration,
+}
+
+impl Task {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self {
+            max_deliveries: from.get("TASK_MAX_DELIVERIES", parse::whole(1..=1_000_000)),
+            max_returns: from.get("TASK_MAX_RETURNS", parse::whole(1..=1_000_000)),
+            lease_grace: from.get("TASK_LEASE_GRACE_SECONDS", parse::seconds(1..=7 * DAY)),
+        }
+    }
+}
+
+impl LogSettings {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self {
+            filter: from.get("LOG_LEVEL", str::parse),
+            format: from.get(
+                "LOG_FORMAT",
+                parse::one_of(&[("text", Format::Text), ("json", Format::Json)]),
+            ),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+
+use super::super::parse::{self, Parsed};
+use super::super::reader::Reader;
+
+/// How workers prove who they are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether they must; if not, each is who it says.
+    pub enabled: bool,
+    /// JSON file of worker ids with the SHA-256 of their keys.
+    pub api_keys: Option<PathBuf>,
+    /// What the database holds of a key.
+    pub key_storage: KeyStorage,
+    /// The one algorithm of bearer tokens.
+    pub jwt_algorithm: JwtAlgorithm,
+    /// File with the secret or public key of bearer tokens; without it none is accepted.
+    pub jwt_secret: Option<PathBuf>,
+}
+
+/// What the database holds of an API key. Never both: a leaked hash could pass for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStorage {
+    /// The key.
+    Plain,
+    /// Its SHA-256 in lower-case hex.
+    Sha256,
+}
+
+/// How bearer tokens are signed.
+#[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    Hs256,
+    Hs384,
+    Hs512,
+    Rs256,
+    Ps256,
+    Es256,
+    EdDsa,
+}
+
+impl Auth {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        Self {
+            enabled: from.get("AUTH_ENABLED", parse::switch),
+            api_keys: from.find("API_KEYS_FILE", parse::path),
+            key_storage: from.get("API_KEY_STORAGE", key_storage),
+            jwt_algorithm: from.get("JWT_ALGORITHM", jwt_algorithm),
+            jwt_secret: from.find("JWT_SECRET_FILE", parse::path),
+        }
+    }
+}
+
+fn key_storage(text: &str) -> Parsed<KeyStorage> {
+    parse::one_of(&[("plain", KeyStorage::Plain), ("sha256", KeyStorage::Sha256)])(text)
+}
+
+fn jwt_algorithm(text: &str) -> Parsed<JwtAlgorithm> {
+    parse::one_of(&[
+        ("HS256", JwtAlgorithm::Hs256),
+        ("HS384", JwtAlgorithm::Hs384),
+        ("HS512", JwtAlgorithm::Hs512),
+        ("RS256", JwtAlgorithm::Rs256),
+        ("PS256", JwtAlgorithm::Ps256),
+        ("ES256", JwtAlgorithm::Es256),
+        ("EdDSA", JwtAlgorithm::EdDsa),
+    ])(text)
+}

@@ -1,0 +1,113 @@
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use super::super::parse::{self, DAY};
+use super::super::reader::Reader;
+
+/// The port that workers call.
+#[derive(Clone, Debug)]
+pub struct Grpc {
+    /// Whether it is served at all.
+    pub enabled: bool,
+    /// Listen address.
+    pub host: IpAddr,
+    /// Listen port; 0 picks a free one.
+    pub port: u16,
+    /// Runtime threads, at most; see [`Grpc::threads`].
+    pub max_workers: usize,
+    /// Calls in flight on one connection. Too few and a busy worker's polls wait for each other;
+    /// too many and one connection can fill the memory.
+    pub max_concurrent_streams: u32,
+    /// What workers are told at registration.
+    pub heartbeat_interval: Duration,
+    /// Silence after which a worker counts as gone; always longer than the interval.
+    pub heartbeat_timeout: Duration,
+    /// Between pings on a worker's stream.
+    pub ping_interval: Duration,
+    /// Given to calls in flight at shutdown; zero cuts them off.
+    pub shutdown_grace: Duration,
+    /// TLS, if it is to be spoken.
+    pub tls: Option<Tls>,
+}
+
+/// The files that TLS needs, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Our certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Whose client certificates are accepted; with it, a client must present one.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Grpc {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        Self {
+            enabled: from.get("GRPC_ENABLED", parse::switch),
+            host: from.get("GRPC_HOST", parse::host),
+            port: from.get("GRPC_PORT", parse::port),
+            max_workers: from.get("GRPC_MAX_WORKERS", parse::whole(1..=1024)),
+            max_concurrent_streams: from
+                .get("GRPC_MAX_CONCURRENT_STREAMS", parse::whole(1..=65_536)),
+            heartbeat_interval: from.get("GRPC_HEARTBEAT_INTERVAL", parse::seconds(1..=DAY)),
+            heartbeat_timeout: from.get("GRPC_HEARTBEAT_TIMEOUT", parse::seconds(1..=7 * DAY)),
+            ping_interval: from.get("GRPC_PING_INTERVAL_SECONDS", parse::seconds(1..=DAY)),
+            shutdown_grace: from.get("GRPC_SHUTDOWN_GRACE_PERIOD", parse::grace),
+            tls: Tls::read(from),
+        }
+    }
+
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+
+    /// The runtime threads to start: no more than this machine has cores.
+    pub fn threads(&self) -> usize {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.max_workers.min(cores)
+    }
+}
+
+impl Tls {
+    fn read(from: &mut Reader) -> Option<Self> {
+        let certificate = from.find("GRPC_TLS_CERT_PATH", parse::path);
+        let key = from.find("GRPC_TLS_KEY_PATH", parse::path);
+        let client_ca = from.find("GRPC_TLS_CA_PATH", parse::path);
+        Some(Self {
+            certificate: certificate?,
+            key: key?,
+            client_ca,
+        })
+    }
+}
+
+/// The operator's HTTP port.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Listen address.
+    pub host: IpAddr,
+    /// Listen port; 0 picks a free one.
+    pub port: u16,
+}
+
+impl Admin {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        Self {
+            enabled: from.get("ADMIN_ENABLED", parse::switch),
+            host: from.get("ADMIN_HOST", parse::host),
+            port: from.get("ADMIN_PORT", parse::port),
+        }
+    }
+
+    /// Where to listen, and where the tools find the local Master.
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+}

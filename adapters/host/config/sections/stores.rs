@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use super::super::parse::{self, DAY};
+use super::super::reader::Reader;
+use super::super::url::BackendUrl;
+
+/// The bounds of the in-memory adapters.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Tasks waiting or held, all workers together.
+    pub max_tasks: usize,
+    /// Runs remembered.
+    pub max_runs: usize,
+    /// Workers remembered.
+    pub max_workers: usize,
+    /// Log lines kept of one run.
+    pub log_lines_per_run: usize,
+    /// Bytes of log lines kept, all runs together.
+    pub log_bytes: usize,
+    /// Bytes of log files kept, all runs together.
+    pub chunk_bytes: usize,
+    /// What the data of all results may take, in bytes.
+    pub result_bytes: usize,
+}
+
+impl Memory {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        Self {
+            max_tasks: from.get("MEMORY_MAX_TASKS", parse::count),
+            max_runs: from.get("MEMORY_MAX_RUNS", parse::count),
+            max_workers: from.get("MEMORY_MAX_WORKERS", parse::count),
+            log_lines_per_run: from.get("MEMORY_LOG_LINES_PER_RUN", parse::count),
+            log_bytes: from.get("MEMORY_LOG_BYTES", parse::count),
+            chunk_bytes: from.get("MEMORY_CHUNK_BYTES", parse::count),
+            result_bytes: from.get("MEMORY_RESULT_BYTES", parse::count),
+        }
+    }
+}
+
+/// Where Redis is.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Its address.
+    pub url: BackendUrl,
+    /// The prefix of every key.
+    pub namespace: String,
+}
+
+impl Redis {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        let schemes = parse::url(&[
+            "redis",
+            "rediss",
+            "redis-cluster",
+            "rediss-cluster",
+            "redis-sentinel",
+            "rediss-sentinel",
+        ]);
+        Self {
+            url: from.get("REDIS_URL", schemes),
+            namespace: from.get("REDIS_NAMESPACE", parse::namespace),
+        }
+    }
+}
+
+/// Where `MySQL` is.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Its address, if there is one.
+    pub url: Option<BackendUrl>,
+    /// The IANA zone of its `DATETIME` columns.
+    pub time_zone: String,
+}
+
+impl Database {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        Self {
+            url: from.find("DATABASE_URL", parse::url(&["mysql"])),
+            time_zone: from.get("DATABASE_TIMEZONE", parse::zone),
+        }
+    }
+}
+
+/// How much of a run's log stays in its Redis streams, and for how long.
+#[derive(Clone, Debug)]
+pub struct LogStreams {
+    /// Lines in the live stream of one run.
+    pub max_lines: u64,
+    /// From the last line until the stream expires.
+    pub line_ttl: Duration,
+    /// Chunks in the chunk stream of one run.
+    pub max_chunks: u64,
+    /// From the last chunk until the stream expires.
+    pub chunk_ttl: Duration,
+}
+
+impl LogStreams {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+        let ttl = || parse::seconds(1..=3650 * DAY);
+        Self {
+            max_lines: from.get("LOG_STREAM_MAXLEN", parse::whole(1..=u64::MAX)),
+            line_ttl: from.get("LOG_STREAM_TTL_SECONDS", ttl()),
+            max_chunks: from.get("LOG_CHUNK_STREAM_MAXLEN", parse::whole(1..=u64::MAX)),
+            chunk_ttl: from.get("LOG_CHUNK_TTL_SECONDS", ttl()),
+        }
+    }
+}

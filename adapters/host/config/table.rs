@@ -1,0 +1,180 @@
+//! Every setting there is: the one place that knows names, defaults and secrets.
+
+/// Settings that belong together.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// What they are about, as a heading.
+    pub title: &'static str,
+    /// The settings, in the order in which they are shown.
+    pub settings: &'static [Setting],
+}
+
+/// One thing that an operator can set.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The environment variable; the key in the TOML file is the same in lower case.
+    pub name: &'static str,
+    /// The value it has when nobody sets it; `None` leaves the matter unset.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub meaning: &'static str,
+    /// The command-line flag that sets it, if there is one.
+    pub flag: Option<&'static str>,
+    /// Whether its value must never be shown as it is.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// The key in the TOML file.
+    pub fn key(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// All settings, section by section.
+pub fn settings() -> &'static [Section] {
+    SECTIONS
+}
+
+/// The names of the environment variable and the flag that lead to the TOML file.
+pub(super) const CONFIG: (&str, &str) = ("GATEWAY_CONFIG", "--config");
+
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+pub(super) fn named(name: &str) -> &'static Setting {
+    all()
+        .find(|setting| setting.name == name)
+        .expect("every setting that is read has its row, since every load reads all of them")
+}
+
+const fn set(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting {
+        default: Some(default),
+        ..unset(name, meaning)
+    }
+}
+
+const fn unset(name: &'static str, meaning: &'static str) -> Setting {
+    Setting {
+        name,
+        default: None,
+        meaning,
+        flag: None,
+        secret: false,
+    }
+}
+
+const fn section(title: &'static str, settings: &'static [Setting]) -> Section {
+    Section { title, settings }
+}
+
+#[rustfmt::skip]
+const SECTIONS: &[Section] = &[
+    section("gRPC", &[
+        set("GRPC_ENABLED", "true", "serve gRPC at all"),
+        set("GRPC_HOST", "0.0.0.0", "listen address").flag("--host"),
+        set("GRPC_PORT", "50051", "listen port; 0 picks a free one and logs it").flag("--port"),
+        set("GRPC_MAX_WORKERS", "10", "runtime worker threads, at most; never more than the machine's cores"),
+        set("GRPC_MAX_CONCURRENT_STREAMS", "256", "calls in flight on one connection"),
+        set("GRPC_HEARTBEAT_INTERVAL", "30", "seconds between heartbeats, told to workers when they register"),
+        set("GRPC_HEARTBEAT_TIMEOUT", "90", "seconds without a heartbeat until a worker counts as gone"),
+        set("GRPC_PING_INTERVAL_SECONDS", "30", "seconds between pings on a worker's stream"),
+        set("GRPC_SHUTDOWN_GRACE_PERIOD", "5.0", "seconds given to calls in flight at shutdown"),
+        unset("GRPC_TLS_CERT_PATH", "PEM certificate chain; needs the key"),
+        unset("GRPC_TLS_KEY_PATH", "PEM private key; needs the certificate"),
+        unset("GRPC_TLS_CA_PATH", "PEM bundle of CAs for client certificates; turns on mTLS"),
+    ]),
+    section("admin HTTP", &[
+        set("ADMIN_ENABLED", "true", "serve the admin HTTP port"),
+        set("ADMIN_HOST", "127.0.0.1", "its listen address"),
+        set("ADMIN_PORT", "50052", "its listen port; 0 picks a free one and logs it"),
+    ]),
+    section("authentication", &[
+        set("AUTH_ENABLED", "true", "authenticate workers"),
+        unset("API_KEYS_FILE", "JSON file of worker ids with the SHA-256 of their keys"),
+        set("API_KEY_STORAGE", "plain", "what the database holds: the key itself (plain) or its hash (sha256)"),
+        set("JWT_ALGORITHM", "HS256", "the one algorithm that bearer tokens may be signed with"),
+        unset("JWT_SECRET_FILE", "file with the secret or public key that bearer tokens are verified with"),
+    ]),
+    section("rate limit", &[
+        set("RATE_LIMIT_ENABLED", "true", "limit requests"),
+        set("RATE_LIMIT_RATE", "100", "requests a second, per worker"),
+        set("RATE_LIMIT_CAPACITY", "200", "requests at once, per worker"),
+    ]),
+    section("tasks", &[
+        set("TASK_MAX_DELIVERIES", "5", "deliveries of one task until it is dead-lettered"),
+        set("TASK_MAX_RETURNS", "16", "times a task may be given back until it is dead-lettered"),
+        set("TASK_LEASE_GRACE_SECONDS", "60", "seconds beyond a task's own timeout until it is delivered again"),
+    ]),
+    section("adapters", &[
+        unset("GATEWAY_BACKEND", "memory or redis, for queue, logs, heartbeats and control; redis if REDIS_URL is set, else memory"),
+        unset("RESULT_STORE", "memory, mysql or stream; mysql if DATABASE_URL is set, else memory"),
+        set("RESULT_PUBLISH", "false", "also publish to Redis each result that is written to MySQL"),
+    ]),
+    section("memory", &[
+        set("MEMORY_MAX_TASKS", "10000", "tasks waiting or held, all workers together"),
+        set("MEMORY_MAX_RUNS", "20000", "runs remembered, those not ended among them"),
+        set("MEMORY_MAX_WORKERS", "20000", "workers remembered"),
+        set("MEMORY_LOG_LINES_PER_RUN", "200000", "log lines kept of one run"),
+        set("MEMORY_LOG_BYTES", "268435456", "bytes of log lines kept, all runs together"),
+        set("MEMORY_CHUNK_BYTES", "268435456", "bytes of log files kept, all runs together"),
+        set("MEMORY_RESULT_BYTES", "268435456", "bytes of results kept, all runs together"),
+    ]),
+    section("Redis", &[
+        set("REDIS_URL", "redis://localhost:6379/0", "redis, rediss, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel").secret(),
+        set("REDIS_NAMESPACE", "antcode", "prefix of every key"),
+    ]),
+    section("MySQL", &[
+        unset("DATABASE_URL", "mysql://user:password@host:3306/database").secret(),
+        set("DATABASE_TIMEZONE", "Asia/Shanghai", "zone of the database's DATETIME columns, as the Master reads them"),
+    ]),
+    section("log streams", &[
+        set("LOG_STREAM_MAXLEN", "10000", "log lines kept in the stream of one run"),
+        set("LOG_STREAM_TTL_SECONDS", "604800", "seconds after the last line until the stream expires"),
+        set("LOG_CHUNK_STREAM_MAXLEN", "2000", "chunks kept in the stream of one run"),
+        set("LOG_CHUNK_TTL_SECONDS", "604800", "seconds after the last chunk until the stream expires"),
+    ]),
+    section("the gateway's own log", &[
+        set("LOG_LEVEL", "INFO", "TRACE, DEBUG, INFO, WARN, ERROR, or directives such as info,gateway_adapters=debug").flag("--debug"),
+        set("LOG_FORMAT", "text", "text or json"),
+    ]),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_and_no_flag_has_two_rows() {
+        let mut seen = BTreeSet::new();
+        for setting in all() {
+            assert!(seen.insert(setting.name), "{} twice", setting.name);
+            assert!(setting.flag.is_none_or(|flag| seen.insert(flag)));
+        }
+    }
+
+    #[test]
+    fn every_name_fits_an_environment_variable() {
+        for Setting { name, .. } in all() {
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'),
+                "{name}"
+            );
+        }
+    }
+}

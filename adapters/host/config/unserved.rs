@@ -1,0 +1,72 @@
+//! Settings that ask for an adapter that this build lacks. Each is refused, lest an operator
+//! believe in TLS, say, that is not spoken. Whoever adds an adapter takes its line out of here.
+
+use super::reader::Reader;
+use super::{Backend, Config, ResultStore};
+
+const TLS: &str = "TLS";
+const JWT: &str = "bearer tokens";
+
+pub(super) fn check(config: &Config, read: &mut Reader) {
+    for (name, what) in [
+        ("GRPC_TLS_CERT_PATH", TLS),
+        ("GRPC_TLS_KEY_PATH", TLS),
+        ("GRPC_TLS_CA_PATH", TLS),
+        ("JWT_SECRET_FILE", JWT),
+    ] {
+        if read.is_given(name) {
+            refuse(read, name, what, "unset it");
+        }
+    }
+    if config.backend == Backend::Redis && read.is_sound("GATEWAY_BACKEND") {
+        let name = asked_by(read, "GATEWAY_BACKEND", "REDIS_URL");
+        let remedy = "unset it, or set GATEWAY_BACKEND=memory";
+        refuse(
+            read,
+            name,
+            &lacking("Redis", cfg!(feature = "redis")),
+            remedy,
+        );
+    }
+    match config.results.store {
+        ResultStore::Mysql if read.is_sound("RESULT_STORE") => {
+            let name = asked_by(read, "RESULT_STORE", "DATABASE_URL");
+            let remedy = "unset it, or set RESULT_STORE=memory";
+            refuse(
+                read,
+                name,
+                &lacking("MySQL", cfg!(feature = "mysql")),
+                remedy,
+            );
+        }
+        ResultStore::Stream => {
+            let what = lacking("Redis", cfg!(feature = "redis"));
+            refuse(read, "RESULT_STORE", &what, "set RESULT_STORE=memory");
+        }
+        ResultStore::Memory | ResultStore::Mysql => {}
+    }
+    if config.results.publish {
+        let what = lacking("Redis", cfg!(feature = "redis"));
+        refuse(read, "RESULT_PUBLISH", &what, "set RESULT_PUBLISH=false");
+    }
+}
+
+/// The setting that made the choice: the one that names it, else the one that implies it.
+fn asked_by(read: &Reader, named: &'static str, implied: &'static str) -> &'static str {
+    if read.is_given(named) { named } else { implied }
+}
+
+fn lacking(backend: &str, feature: bool) -> String {
+    if feature {
+        return backend.to_owned();
+    }
+    let name = backend.to_lowercase();
+    format!("{backend} (it was also built without the feature {name})")
+}
+
+fn refuse(read: &mut Reader, name: &str, what: &str, remedy: &str) {
+    let cited = read.cite(name);
+    read.blame(format!(
+        "{cited} asks for what this build does not have yet: {what}; {remedy}"
+    ));
+}
