@@ -4,11 +4,12 @@
 //! - [`inbound`]: the ways in — the workers' gRPC port and the operator's HTTP port.
 //! - [`outbound`]: what the core needs of others — queues, stores, keys — each an implementation of
 //!   a port.
-//! - `client`: the tools of an operator, which speak to a gateway that runs.
+//! - [`client`]: the tools of an operator, which speak to a gateway that runs.
 //!
 //! Adapters know the core and never each other; the composition root, `src/main.rs`, plugs them
 //! together.
 
+pub mod client;
 pub mod host;
 pub mod inbound;
 pub mod outbound;

@@ -1,0 +1,44 @@
+use std::io;
+
+use gateway_core::domain::Invalid;
+
+/// Why a tool could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers.
+    #[error(
+        "no gateway answers at {base} ({reason}); is one running there on in-memory adapters, \
+         and are ADMIN_HOST and ADMIN_PORT the same here?"
+    )]
+    Unreachable {
+        /// Where the gateway should be.
+        base: String,
+        /// What the attempt came to.
+        reason: String,
+    },
+    /// The gateway says no, in these words.
+    #[error("{0}")]
+    Refused(String),
+    /// The gateway went silent in the middle of its answer.
+    #[error("the gateway at {base} broke off: {reason}")]
+    BrokenOff {
+        /// Where the gateway is.
+        base: String,
+        /// What became of the connection.
+        reason: String,
+    },
+    /// The answer is none that a gateway gives.
+    #[error("what answers at {base} is no gateway of this kind: {reason}")]
+    Garbled {
+        /// Where it is.
+        base: String,
+        /// What is odd about the answer.
+        reason: String,
+    },
+    /// What was asked for cannot be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is no writing to the output.
+    #[error("cannot write: {0}")]
+    Output(#[source] io::Error),
+}
