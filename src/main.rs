@@ -1,2 +1,177 @@
-//! x
-fn main() {}
+//! The composition root: plugs adapters into the core, and runs what comes of it.
+//!
+//! Cargo finds the program here by default, although the folder is the core's; the root package
+//! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else.
+
+#[path = "main/plug.rs"]
+mod plug;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use gateway_adapters::client;
+use gateway_adapters::host::cli::{Cli, Command};
+use gateway_adapters::host::local_key::LocalKey;
+use gateway_adapters::host::{self, Config, signals, telemetry};
+use gateway_adapters::inbound::admin::{self, Readiness};
+use gateway_adapters::inbound::grpc;
+use gateway_core::domain::identity::Secret;
+use gateway_core::ports::Master;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("antcode-gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome<ExitCode> {
+    let config = Config::load(&cli.flags, &host::environment())?;
+    match cli.command {
+        None => serve(&config),
+        Some(Command::Check) => check(&config),
+        Some(tool) => use_tool(tool, &config),
+    }
+}
+
+/// Speaks to a gateway that runs on this machine.
+fn use_tool(tool: Command, config: &Config) -> Outcome<ExitCode> {
+    let Some(tool) = client::Command::asked(tool) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if config.admin.port == 0 {
+        return Err(
+            "ADMIN_PORT=0 lets the gateway choose; set it to the port that it announced".into(),
+        );
+    }
+    let base = format!("http://{}", config.admin.address());
+    Ok(client::run(&base, &tool, &mut client::Console::standard())?)
+}
+
+/// Prints the settings in force and what they would start.
+fn check(config: &Config) -> Outcome<ExitCode> {
+    let plugged = plug::plug(config)?;
+    let mut lines = config.describe();
+    lines.push("Behind each port".to_owned());
+    for (port, adapter) in plugged.behind {
+        lines.push(format!("  {port:17}  {adapter}"));
+    }
+    writeln!(io::stdout(), "{}", lines.join("\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(config: &Config) -> Outcome<ExitCode> {
+    telemetry::init(&config.log)?;
+    // From here on a SIGTERM ends the program in good order, however early it comes.
+    let stop = signals::shutdown()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.grpc.threads())
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(serve_until(config, stop));
+    // What a silent peer left behind must not hold the process up.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
+    let plugged = plug::plug(config)?;
+    for (port, adapter) in &plugged.behind {
+        info!(port, adapter, "plugged in");
+    }
+    if !config.auth.enabled {
+        warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
+    }
+    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
+    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
+    let key = plugged.local_key.filter(|_| config.grpc.enabled);
+    let _written = key.as_ref().and_then(introduce);
+    announce("serving gRPC", grpc.as_ref())?;
+    announce("serving admin HTTP", admin.as_ref())?;
+
+    let readiness = Readiness::starting();
+    readiness.ready();
+    let master = config.admin.host.is_loopback().then_some(plugged.master);
+    // The operator's port stays open while the workers' port is drained.
+    let drained = CancellationToken::new();
+    let operators = serve_operators(admin, master, readiness.clone(), drained.clone());
+    let workers = async {
+        let settings = plug::grpc_settings(config);
+        let shutdown = async {
+            stop.cancelled().await;
+            readiness.not_ready("shutting down");
+        };
+        match grpc {
+            Some(listener) => grpc::serve(listener, plugged.gateway, settings, shutdown).await?,
+            None => shutdown.await,
+        }
+        drained.cancel();
+        Ok(())
+    };
+    tokio::try_join!(workers, operators)?;
+    info!("stopped");
+    Ok(())
+}
+
+async fn serve_operators(
+    listener: Option<TcpListener>,
+    master: Option<Arc<dyn Master>>,
+    readiness: Readiness,
+    drained: CancellationToken,
+) -> Outcome<()> {
+    if let Some(listener) = listener {
+        admin::serve(listener, master, readiness, drained.cancelled_owned()).await?;
+    }
+    Ok(())
+}
+
+/// Tells a developer how to start a worker.
+fn introduce(key: &Secret) -> Option<LocalKey> {
+    // Whoever closed our output does not want to know.
+    let _unread = writeln!(
+        io::stdout(),
+        "An API key for the worker `local`, good until the gateway stops:\n\n    \
+         ANTCODE_API_KEY={} cargo run --example worker\n\n\
+         In this folder, `cargo run --example worker` finds it by itself.",
+        key.expose()
+    );
+    match LocalKey::write(Path::new("."), key) {
+        Ok(written) => Some(written),
+        Err(error) => {
+            warn!(%error, "the key could not be written to the working directory");
+            None
+        }
+    }
+}
+
+async fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
+    if !enabled {
+        return Ok(None);
+    }
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|error| {
+        format!("{name}_HOST, {name}_PORT: cannot listen on {address}: {error}")
+    })?;
+    Ok(Some(listener))
+}
+
+fn announce(what: &str, listener: Option<&TcpListener>) -> io::Result<()> {
+    if let Some(listener) = listener {
+        let address = listener.local_addr()?;
+        info!(%address, "{what}");
+    }
+    Ok(())
+}
