@@ -1,0 +1,92 @@
+//! How much a worker may ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_adapters::outbound::memory;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::support::{Gateway, Options, proto};
+
+async fn limited(capacity: u32) -> Gateway {
+    // A rate so low that no test waits long enough for the next token.
+    let limiter = memory::Limiter::new(0.01, capacity, 100).expect("is a limit");
+    Gateway::start_with(Options {
+        limiter: Arc::new(limiter),
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn beyond_its_bucket_a_worker_hears_when_to_come_back() {
+    let gateway = limited(3).await;
+    let worker = gateway.worker("w-1");
+
+    for _ in 0..3 {
+        worker.beat(0).await.expect("is let in");
+    }
+    let refused: Status = worker.beat(0).await.expect_err("is refused");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let number = |name: &str| {
+        let value = refused.metadata().get(name).expect("is there");
+        value
+            .to_str()
+            .expect("is text")
+            .parse::<u64>()
+            .expect("is a number")
+    };
+    assert!((1..=100).contains(&number("retry-after")));
+    assert_eq!(number("x-ratelimit-remaining"), 0);
+    assert!((201..=300).contains(&number("x-ratelimit-reset")));
+    assert!((1..=100_000).contains(&number("grpc-retry-pushback-ms")));
+    let delay = refused
+        .get_details_retry_info()
+        .and_then(|info| info.retry_delay);
+    assert!(
+        delay.is_some_and(|delay| delay <= Duration::from_secs(100)),
+        "{delay:?}"
+    );
+
+    gateway
+        .worker("w-2")
+        .beat(0)
+        .await
+        .expect("has a bucket of its own");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn messages_of_the_live_channel_count_too() {
+    let gateway = limited(3).await;
+    let worker = gateway.worker("w-1");
+
+    let heartbeat = proto::WorkerMessage {
+        payload: Some(proto::worker_message::Payload::Heartbeat(
+            proto::Heartbeat::default(),
+        )),
+    };
+    let messages = tokio_stream::iter(vec![heartbeat; 10]);
+    let opened = worker
+        .client()
+        .worker_stream(worker.request(messages))
+        .await;
+    let mut heard = opened.expect("is opened").into_inner();
+    let end = heard.message().await.expect_err("is ended");
+    assert_eq!(end.code(), Code::ResourceExhausted);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_cost_a_worker_nothing() {
+    let gateway = limited(1).await;
+
+    let stranger = crate::support::Worker::new(gateway.address, "w-1", Some("wrong"));
+    for _ in 0..10 {
+        let refused = stranger.beat(0).await.expect_err("is refused");
+        assert_eq!(refused.code(), Code::Unauthenticated);
+    }
+    gateway.worker("w-1").beat(0).await.expect("is let in");
+    gateway.stop().await;
+}

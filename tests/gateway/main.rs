@@ -1,0 +1,19 @@
+//! What a client of the gateway sees, over a socket; and what every adapter of a port must do.
+//!
+//! One binary, for one link of all those crates.
+
+mod support;
+
+mod cancelled;
+mod contract;
+mod control;
+mod errors;
+mod example;
+mod identity;
+mod limits;
+mod logs;
+mod program;
+mod results;
+mod shutdown;
+mod stream;
+mod tasks;

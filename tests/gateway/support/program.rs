@@ -1,0 +1,133 @@
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+/// The built program, running in a folder of its own on free ports.
+pub(crate) struct Program {
+    /// Where it serves workers.
+    pub(crate) grpc: SocketAddr,
+    /// Where it serves its operator.
+    pub(crate) admin: SocketAddr,
+    folder: TempDir,
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Program {
+    /// Starts it with `settings`, and waits until it serves.
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let mut child = command(folder.path(), settings).spawn().expect("starts");
+        let stderr = child.stderr.take().expect("is piped");
+        let mut log = BufReader::new(stderr).lines();
+        let grpc = announced(&mut log, "serving gRPC").await;
+        let admin = announced(&mut log, "serving admin HTTP").await;
+        Self {
+            grpc,
+            admin,
+            folder,
+            child,
+            log,
+        }
+    }
+
+    /// Runs it with `arguments` to its end; what it wrote to stdout and stderr.
+    pub(crate) async fn run(
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> (ExitStatus, String, String) {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let output = command(folder.path(), settings)
+            .args(arguments)
+            .output()
+            .await
+            .expect("runs");
+        let text = |bytes| String::from_utf8(bytes).expect("is UTF-8");
+        (output.status, text(output.stdout), text(output.stderr))
+    }
+
+    /// The folder it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it writes to stdout.
+    pub(crate) fn stdout(&mut self) -> Lines<BufReader<ChildStdout>> {
+        BufReader::new(self.child.stdout.take().expect("is asked once")).lines()
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("is running").to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .expect("kill is there");
+        assert!(sent.success(), "{name}");
+    }
+
+    /// Waits until it logs `message`.
+    pub(crate) async fn logged(&mut self, message: &str) -> Value {
+        logged(&mut self.log, message).await
+    }
+
+    /// Waits for its end; the rest of its log goes with it.
+    pub(crate) async fn end(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        let mut log = self.log.into_inner();
+        log.read_to_string(&mut rest).await.expect("reads");
+        (self.child.wait().await.expect("ends"), rest)
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(self) {
+        self.signal("TERM");
+        let (status, log) = self.end().await;
+        assert!(status.success(), "{status}: {log}");
+    }
+}
+
+fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_antcode-gateway"));
+    command
+        .current_dir(folder)
+        // Whatever the one who runs the tests has set is not for this gateway.
+        .env_clear()
+        .envs([
+            ("GRPC_HOST", "127.0.0.1"),
+            ("GRPC_PORT", "0"),
+            ("ADMIN_PORT", "0"),
+            ("LOG_FORMAT", "json"),
+        ])
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn announced(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> SocketAddr {
+    let event = logged(log, message).await;
+    let address = event["address"].as_str().expect("has an address");
+    address.parse().expect("is an address")
+}
+
+async fn logged(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> Value {
+    let mut before = String::new();
+    while let Some(line) = log.next_line().await.expect("reads") {
+        if let Ok(event) = serde_json::from_str::<Value>(&line)
+            && event["message"] == message
+        {
+            return event;
+        }
+        before.push_str(&line);
+        before.push('\n');
+    }
+    panic!("ended without {message:?}:\n{before}");
+}
