@@ -1,0 +1,67 @@
+"""What tests ask for by name."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway import Gateway
+from master import Master
+from worker import Worker
+
+# Enough for a thousand that poll at once, and for every other test to have workers that no test met before it.
+WORKERS = 1500
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway for all tests that do not need another kind of it."""
+    keys = {f"worker-{number:04}": secrets.token_hex(32) for number in range(WORKERS)}
+    settings = {
+        # Out of the way: the tests of the limits have a gateway of their own.
+        "RATE_LIMIT_RATE": 100_000,
+        "RATE_LIMIT_CAPACITY": 200_000,
+        # Soon enough to be waited for.
+        "GRPC_PING_INTERVAL_SECONDS": 1,
+    }
+    with Gateway(tmp_path_factory.mktemp("gateway"), keys, **settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def names(gateway: Gateway) -> Iterator[str]:
+    """Names of workers, each given out once."""
+    return iter(gateway.keys)
+
+
+@pytest.fixture
+def hire(gateway: Gateway, names: Iterator[str]) -> Callable[[], Worker]:
+    """Makes a worker that no other test has met."""
+
+    def hire() -> Worker:
+        name = next(names)
+        return Worker(name, gateway.keys[name], gateway.channel)
+
+    return hire
+
+
+@pytest.fixture
+def worker(hire: Callable[[], Worker]) -> Worker:
+    return hire()
+
+
+@pytest.fixture
+def other(hire: Callable[[], Worker]) -> Worker:
+    """A second worker, whose things are not the first one's."""
+    return hire()
+
+
+@pytest.fixture
+def master(gateway: Gateway) -> Master:
+    return Master(gateway.http_address)
+
+
+@pytest.fixture
+def own_keys() -> dict[str, str]:
+    """Keys for a gateway that a test starts for itself."""
+    return {name: secrets.token_hex(32) for name in ("worker-a", "worker-b")}

@@ -1,0 +1,22 @@
+"""The program's end: polls and streams do not hold it up, nor are they cut off."""
+
+from grpc import StatusCode
+
+from gateway import Gateway
+from worker import Worker
+
+
+def test_sigterm_ends_polls_and_streams_in_good_order(tmp_path, own_keys):
+    with Gateway(tmp_path, own_keys) as gateway:
+        worker = Worker("worker-a", own_keys["worker-a"], gateway.channel)
+        poll = worker.poll_task_later(timeout_ms=50_000)
+        stream = worker.open_stream()
+        stream.wait_until_open()
+        # When a shorter poll is over, the longer one is surely waiting.
+        assert not worker.poll_task(timeout_ms=100).has_task
+
+        gateway.terminate()
+
+        assert not poll.result().has_task
+        assert stream.end() in (StatusCode.OK, StatusCode.UNAVAILABLE)
+        # Leaving the block asserts the exit code.
