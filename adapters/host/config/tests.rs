@@ -1,5 +1,6 @@
 mod layers;
 mod problems;
+mod readme;
 mod refusals;
 
 use std::fs;
