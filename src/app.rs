@@ -2,7 +2,7 @@
 //!
 //! Each is a struct of ports, and each method reads as the sentence in its documentation. Who
 //! calls was settled by [`Access`] before; a method is handed a
-//! [`Caller`](crate::domain::identity::Caller) and believes nothing else about who asks.
+//! [`Caller`] and believes nothing else about who asks.
 
 mod access;
 mod control;

@@ -117,7 +117,7 @@ fn runtime(
     }
     let request = match RequestId::parse_optional(&request_id.unwrap_or_default())? {
         Some(request) => request,
-        None => RequestId::parse(&made_up("request")?)?,
+        None => RequestId::parse(&made_up("request"))?,
     };
     Ok(Command::Runtime {
         reply_stream: format!("antcode:control:reply:{request}"),

@@ -40,10 +40,6 @@ impl Local {
 }
 
 /// An identifier nobody has used: `kind`, a dash and 16 random digits.
-pub(super) fn made_up(kind: &str) -> Result<String, Refusal> {
-    let number = getrandom::u64().map_err(|error| {
-        tracing::error!(%error, "the system has no random numbers");
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "cannot make up an id")
-    })?;
-    Ok(format!("{kind}-{number:016x}"))
+pub(super) fn made_up(kind: &str) -> String {
+    format!("{kind}-{:016x}", rand::random::<u64>())
 }

@@ -35,11 +35,11 @@ pub(super) async fn enqueue(
 fn task(asked: dto::NewTask) -> Result<Task, Refusal> {
     let id = match TaskId::parse_optional(&asked.task_id.unwrap_or_default())? {
         Some(id) => id,
-        None => TaskId::parse(&made_up("task")?)?,
+        None => TaskId::parse(&made_up("task"))?,
     };
     let run = match RunId::parse_optional(&asked.run_id.unwrap_or_default())? {
         Some(run) => run,
-        None => RunId::parse(&made_up("run")?)?,
+        None => RunId::parse(&made_up("run"))?,
     };
     let project_type = asked.project_type.filter(|text| !text.is_empty());
     Ok(Task {

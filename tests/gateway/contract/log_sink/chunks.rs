@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gateway_core::domain::log::{LogChunk, LogStream};
 use gateway_core::ports::{ChunkReceipt, LogError};
-use rand::Rng;
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::super::run;

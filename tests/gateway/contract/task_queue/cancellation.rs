@@ -8,7 +8,7 @@ use std::time::Duration;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::task::{Delivery, Verdict};
 use gateway_core::ports::TaskQueue;
-use rand::Rng;
+use rand::RngExt;
 use tokio::sync::mpsc;
 
 use super::super::{LONG, task, worker};
