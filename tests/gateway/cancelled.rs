@@ -8,9 +8,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use gateway_core::domain::control::{Command, Recipient};
 use gateway_core::domain::task::Patience;
+use gateway_core::ports::Master as _;
 
-use crate::support::{Gateway, Options, Worker, task};
+use crate::support::{Gateway, Options, Worker, task, worker_id};
 
 /// What goes into one window of a connection, in bytes, and what does not.
 const WINDOW: u32 = 16 * 1024;
@@ -65,6 +67,27 @@ async fn an_answer_that_is_never_read_gives_its_task_back_uncounted() {
         .ack(&receipt, true)
         .await
         .expect("acks");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_read_gives_its_command_back() {
+    let gateway = Gateway::start().await;
+    let large = Command::Configure([("blob".to_owned(), "x".repeat(LARGE))].into());
+    let to = Recipient::Worker(worker_id("w-1"));
+    gateway
+        .backend
+        .master
+        .send(&to, large)
+        .await
+        .expect("is sent");
+
+    for _ in 0..10 {
+        let worker = gateway.worker("w-1").with_window(WINDOW);
+        drop(worker.begin_poll_control().await);
+    }
+    let polled = gateway.worker("w-1").poll_control(30_000).await;
+    assert!(polled.expect("polls").has_control);
     gateway.stop().await;
 }
 

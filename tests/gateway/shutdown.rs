@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio_stream::StreamExt as _;
 use tonic::Code;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{Gateway, Options, Worker, proto, task};
 
@@ -35,6 +40,28 @@ async fn live_channels_are_told() {
     let told = down.message().await.expect_err("is told");
     assert_eq!(told.code(), Code::Unavailable);
     assert!(told.message().contains("stopping"), "{told:?}");
+}
+
+#[tokio::test]
+async fn health_turns_to_not_serving_before_the_door_is_shut() {
+    let gateway = Gateway::start().await;
+    let address = format!("http://{}", gateway.address);
+    let channel = Endpoint::from_shared(address)
+        .expect("is a URI")
+        .connect_lazy();
+    let mut health = HealthClient::new(channel);
+    let request = HealthCheckRequest::default();
+    let watch = health.watch(request).await.expect("watches");
+    let mut statuses = watch
+        .into_inner()
+        .map(|status| status.map(|status| status.status()));
+
+    let serving = statuses.next().await.expect("says").expect("says");
+    assert_eq!(serving, ServingStatus::Serving);
+    let stopped = tokio::spawn(gateway.stop());
+    let then = statuses.next().await.expect("says").expect("says");
+    assert_eq!(then, ServingStatus::NotServing);
+    stopped.await.expect("does not panic");
 }
 
 #[tokio::test]

@@ -92,7 +92,11 @@ async fn a_command_comes_out_though_the_worker_says_nothing() {
     let settings = Command::Configure([("a".to_owned(), "1".to_owned())].into());
     master.send(&to, settings).await.expect("is sent");
     assert!(matches!(channel.hear().await, Down::ConfigUpdate(_)));
+
+    let commands = gateway.backend.control_channel.clone();
     gateway.stop().await;
+    // A worker has no word for settings it took: sent is settled. A cancel waits for its word.
+    assert_eq!(commands.held(&worker_id("w-1")), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use super::proto::gateway_service_client::GatewayServiceClient;
 use super::proto::{self, PollControlResponse, PollTaskResponse};
@@ -198,12 +198,29 @@ impl Worker {
 
 impl Worker {
     /// Polls for a task, up to the moment when the answer begins; nothing of it is read.
-    pub(crate) async fn begin_poll(&self) -> tonic::Streaming<PollTaskResponse> {
+    pub(crate) async fn begin_poll(&self) -> Streaming<PollTaskResponse> {
         let request = proto::PollTaskRequest {
             worker_id: self.id.clone(),
             timeout_ms: 30_000,
         };
-        let path = "/antcode.v1.GatewayService/PollTask";
+        self.begin("PollTask", request).await
+    }
+
+    /// Polls for a control message, up to the moment when the answer begins.
+    pub(crate) async fn begin_poll_control(&self) -> Streaming<PollControlResponse> {
+        let request = proto::PollControlRequest {
+            worker_id: self.id.clone(),
+            timeout_ms: 30_000,
+        };
+        self.begin("PollControl", request).await
+    }
+
+    async fn begin<Q, A>(&self, rpc: &str, request: Q) -> Streaming<A>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        let path = format!("/antcode.v1.GatewayService/{rpc}");
         let mut raw = tonic::client::Grpc::new(self.channel.clone());
         raw.ready().await.expect("connects");
         let begun = raw.server_streaming(
