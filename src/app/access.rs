@@ -86,10 +86,12 @@ impl Access {
 
 #[cfg(test)]
 mod tests {
+    use mockall::predicate::eq;
+
     use super::*;
     use crate::app::testing::{audited, caller, journal, silent, worker};
     use crate::domain::identity::Secret;
-    use crate::ports::{MockAuthenticator, MockLimiter};
+    use crate::ports::{LimitError, MockAuthenticator, MockLimiter};
 
     fn key(text: &str) -> Credential {
         Credential::Key(Secret::new(text))
@@ -200,6 +202,23 @@ mod tests {
                 "{refused:?}"
             );
         }
+    }
+
+    #[pollster::test]
+    async fn a_call_over_the_limit_is_not_let_in() {
+        let mut limiter = MockLimiter::new();
+        limiter
+            .expect_admit()
+            .with(eq(worker("w-1")))
+            .once()
+            .returning(|_| Err(LimitError::Unavailable("away".into())));
+        let access = Access {
+            limiter: Arc::new(limiter),
+            ..access(MockAuthenticator::new(), silent())
+        };
+
+        let refused = access.admit(&caller("w-1")).await;
+        assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
     }
 
     #[pollster::test]

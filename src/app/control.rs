@@ -55,12 +55,67 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use mockall::predicate::eq;
+
     use super::*;
-    use crate::app::testing::{audited, caller, journal, receipt};
+    use crate::app::testing::{audited, caller, journal, receipt, worker};
     use crate::domain::audit::Action;
+    use crate::domain::control::Command;
     use crate::domain::id::RequestId;
     use crate::domain::task::Settled;
     use crate::ports::MockControlChannel;
+
+    #[pollster::test]
+    async fn a_command_is_taken_by_the_lane_and_released_by_its_receipt() {
+        let delivery = CommandDelivery {
+            receipt: receipt("c-1"),
+            command: Command::Configure(BTreeMap::new()),
+        };
+        let mut channel = MockControlChannel::new();
+        let taken = delivery.clone();
+        channel
+            .expect_take()
+            .with(eq(worker("w-1")), eq(Duration::ZERO), eq(Lane::Stream))
+            .returning(move |_, _, _| Ok(Some(taken.clone())));
+        channel
+            .expect_release()
+            .with(eq(worker("w-1")), eq(receipt("c-1")))
+            .once()
+            .returning(|_, _| Ok(()));
+
+        let control = Control {
+            channel: Arc::new(channel),
+            journal: journal().0,
+        };
+        let polled = control
+            .poll(&caller("w-1"), Duration::ZERO, Lane::Stream)
+            .await;
+        assert_eq!(polled.expect("polls"), Some(delivery));
+        let released = control.release(&caller("w-1"), &receipt("c-1")).await;
+        released.expect("is released");
+    }
+
+    #[pollster::test]
+    async fn trouble_with_the_channel_settles_nothing() {
+        let mut channel = MockControlChannel::new();
+        channel
+            .expect_settle()
+            .returning(|_, _| Err(ControlError::Unavailable("away".into())));
+
+        let (journal, events) = journal();
+        let control = Control {
+            channel: Arc::new(channel),
+            journal,
+        };
+        let failed = control.settle(&caller("w-1"), &receipt("c-1")).await;
+        assert!(matches!(
+            failed,
+            Err(Error::Control(ControlError::Unavailable(_)))
+        ));
+        assert_eq!(audited(&events), vec![]);
+    }
 
     #[pollster::test]
     async fn a_command_settled_before_is_settled() {

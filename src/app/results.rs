@@ -174,6 +174,22 @@ mod tests {
     }
 
     #[pollster::test]
+    async fn a_claim_of_old_stands_though_the_store_knows_no_such_run() {
+        let mut store = MockResultStore::new();
+        store
+            .expect_record()
+            .returning(|report| Err(ResultError::UnknownRun(report.run.clone())));
+
+        // The mock of the owners would panic if a claim were taken back.
+        let results = results(store, owned(), silent());
+        let refused = results.report(&caller("w-1"), &report()).await;
+        assert!(matches!(
+            refused,
+            Err(Error::Result(ResultError::UnknownRun(_)))
+        ));
+    }
+
+    #[pollster::test]
     async fn a_store_that_is_away_is_no_success() {
         let mut store = MockResultStore::new();
         store

@@ -80,3 +80,22 @@ impl Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_filters_can_rely_on_the_names() {
+        let rejected = Action::Rejected {
+            credential: "none",
+            claimed: None,
+        };
+        let gave_back = Action::GaveBack {
+            receipt: String::new(),
+        };
+        assert_eq!(rejected.name(), "rejected");
+        assert_eq!(gave_back.name(), "gave_back");
+        assert_eq!(Action::Registered.name(), "registered");
+    }
+}

@@ -82,3 +82,31 @@ pub struct Reply {
     /// The stream the worker would have it sent to. It is not believed, only compared.
     pub reply_stream: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_carries_all_but_runtime_requests() {
+        let cancel = Command::Cancel {
+            task: TaskId::parse("t").expect("is an identifier"),
+            run: None,
+            reason: String::new(),
+        };
+        let runtime = Command::Runtime {
+            request: RequestId::parse("q").expect("is an identifier"),
+            action: "ping".into(),
+            reply_stream: String::new(),
+            payload: "{}".into(),
+        };
+        for (command, streamed) in [
+            (cancel, true),
+            (Command::Configure(BTreeMap::new()), true),
+            (runtime, false),
+        ] {
+            assert!(command.fits(Lane::Poll), "{command:?}");
+            assert_eq!(command.fits(Lane::Stream), streamed, "{command:?}");
+        }
+    }
+}

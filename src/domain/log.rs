@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn each_stream_has_one_name_both_ways() {
+        for (stream, name) in [(LogStream::Stdout, "stdout"), (LogStream::Stderr, "stderr")] {
+            assert_eq!((stream.as_str(), name.parse()), (name, Ok(stream)));
+        }
+    }
+
+    #[test]
     fn an_unnamed_stream_is_stdout() {
         assert_eq!("".parse(), Ok(LogStream::Stdout));
         assert!("syslog".parse::<LogStream>().is_err());

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn each_status_has_one_name_both_ways() {
+        for (status, name) in [
+            (WorkerStatus::Online, "online"),
+            (WorkerStatus::Busy, "busy"),
+            (WorkerStatus::Offline, "offline"),
+        ] {
+            assert_eq!((status.as_str(), name.parse()), (name, Ok(status)));
+        }
+    }
+
+    #[test]
     fn a_silent_status_is_online() {
         assert_eq!("".parse(), Ok(WorkerStatus::Online));
         assert!("asleep".parse::<WorkerStatus>().is_err());

@@ -9,6 +9,7 @@ use gateway_core::ports::Master as _;
 use proto::master_message::Payload as Down;
 use proto::worker_message::Payload as Up;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
@@ -226,7 +227,8 @@ async fn a_channel_that_is_silent_for_too_long_is_ended() {
     .await;
 
     let channel = Channel::open(&gateway.worker("w-1")).await;
-    let end = channel.end().await.expect_err("is ended");
+    let end = timeout(Duration::from_secs(30), channel.end()).await;
+    let end = end.expect("does not go on for ever").expect_err("is ended");
     assert_eq!(end.code(), Code::DeadlineExceeded);
     gateway.stop().await;
 }

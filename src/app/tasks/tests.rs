@@ -130,7 +130,59 @@ async fn what_is_given_back_is_written_down_once() {
             .await
             .expect("settles");
     }
-    assert_eq!(audited(&events).len(), 1);
+    let receipt = "receipt-1".to_owned();
+    assert_eq!(audited(&events), vec![Action::GaveBack { receipt }]);
+}
+
+#[pollster::test]
+async fn what_is_done_is_not_written_down() {
+    let mut queue = MockTaskQueue::new();
+    queue
+        .expect_settle()
+        .with(
+            eq(worker("w-1")),
+            eq(receipt("receipt-1")),
+            eq(Verdict::Done),
+        )
+        .returning(|_, _, _| Ok(Settled::Now));
+
+    let (journal, events) = journal();
+    let tasks = tasks(queue, MockResultStore::new(), journal);
+    tasks
+        .settle(&caller("w-1"), &receipt("receipt-1"), Verdict::Done)
+        .await
+        .expect("settles");
+    assert_eq!(audited(&events), vec![]);
+}
+
+#[pollster::test]
+async fn a_task_is_handed_over_with_its_run_and_released_by_its_receipt() {
+    let mut owners = MockRunOwners::new();
+    owners
+        .expect_assign()
+        .with(eq(run("t")), eq(worker("w-1")))
+        .once()
+        .returning(|_, _| Ok(()));
+    let mut queue = MockTaskQueue::new();
+    queue
+        .expect_release()
+        .with(eq(worker("w-1")), eq(receipt("receipt-1")))
+        .once()
+        .returning(|_, _| Ok(()));
+
+    let tasks = Tasks {
+        owners: Arc::new(owners),
+        ..tasks(queue, MockResultStore::new(), silent())
+    };
+    let (caller, delivery) = (caller("w-1"), delivery("t", 1));
+    tasks
+        .hand_over(&caller, &delivery)
+        .await
+        .expect("is assigned");
+    tasks
+        .release(&caller, &delivery.receipt)
+        .await
+        .expect("is released");
 }
 
 #[pollster::test]

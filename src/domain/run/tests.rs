@@ -163,3 +163,49 @@ fn data_is_merged_key_by_key() {
         json!({"a": 1, "b": {"y": 2}, "c": null})
     );
 }
+
+#[test]
+fn each_status_has_the_name_it_is_stored_by_and_its_place_in_the_books() {
+    let table = [
+        (RunStatus::Queued, "queued", None),
+        (RunStatus::Running, "running", None),
+        (RunStatus::Success, "success", Some(Tally::Success)),
+        (RunStatus::Failed, "failed", Some(Tally::Failure)),
+        (RunStatus::Timeout, "timeout", Some(Tally::Failure)),
+        (RunStatus::Cancelled, "cancelled", None),
+        (RunStatus::Skipped, "skipped", None),
+    ];
+    for (status, name, tally) in table {
+        assert_eq!((status.as_str(), status.tally()), (name, tally));
+        assert_eq!(name.parse(), Ok(status));
+    }
+}
+
+#[test]
+fn a_run_starts_once() {
+    let mut run = Run::default();
+    let changed = |started| Recorded::Changed {
+        started,
+        tally: None,
+    };
+
+    assert_eq!(run.record(&report(RunStatus::Queued, 1)), changed(false));
+    assert_eq!(run.started_at, None);
+    assert_eq!(run.record(&report(RunStatus::Running, 2)), changed(true));
+    assert_eq!(run.record(&report(RunStatus::Running, 3)), changed(false));
+    assert_eq!(run.started_at.map(Timestamp::as_second), Some(2));
+}
+
+#[test]
+fn what_went_wrong_is_not_forgotten_for_a_report_that_does_not_say() {
+    let mut run = Run::default();
+    run.record(&Report {
+        error_message: "no space".into(),
+        exit_code: Some(1),
+        ..report(RunStatus::Running, 1)
+    });
+    run.record(&report(RunStatus::Failed, 2));
+
+    assert_eq!(run.error_message.as_deref(), Some("no space"));
+    assert_eq!(run.exit_code, Some(1));
+}
