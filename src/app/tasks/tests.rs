@@ -116,14 +116,14 @@ async fn a_task_is_not_buried_while_its_failure_cannot_be_recorded() {
 #[pollster::test]
 async fn what_is_given_back_is_written_down_once() {
     let mut queue = MockTaskQueue::new();
-    let mut answers = vec![Settled::Before, Settled::Now];
+    let mut answers = vec![Settled::Before, Settled::Before, Settled::Now];
     queue
         .expect_settle()
-        .returning(move |_, _, _| Ok(answers.pop().expect("is asked twice")));
+        .returning(move |_, _, _| Ok(answers.pop().expect("is asked three times")));
 
     let (journal, events) = journal();
     let tasks = tasks(queue, MockResultStore::new(), journal);
-    for _ in 0..2 {
+    for _ in 0..3 {
         let verdict = Verdict::GivenBack("busy".into());
         tasks
             .settle(&caller("w-1"), &receipt("receipt-1"), verdict)
