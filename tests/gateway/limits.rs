@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::memory;
+use gateway_core::ports::{LimitError, MockLimiter, MockTaskQueue};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -75,6 +76,37 @@ async fn messages_of_the_live_channel_count_too() {
     let mut heard = opened.expect("is opened").into_inner();
     let end = heard.message().await.expect_err("is ended");
     assert_eq!(end.code(), Code::ResourceExhausted);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_queue_is_not_asked_once_the_limit_is_hit() {
+    let gateway = Gateway::start_with(Options {
+        replace: |ports| {
+            let mut limiter = MockLimiter::new();
+            limiter.expect_admit().returning(|_| {
+                let wait = Duration::from_secs(1);
+                Err(LimitError::Exceeded {
+                    retry_after: wait,
+                    full_after: wait,
+                })
+            });
+            ports.limiter = Arc::new(limiter);
+            // A call to it would be a panic, and no answer.
+            ports.task_queue = Arc::new(MockTaskQueue::new());
+        },
+        ..Options::default()
+    })
+    .await;
+    let worker = gateway.worker("w-1");
+
+    for refused in [
+        worker.poll(1).await.map(|_| ()),
+        worker.ack("r", true).await,
+    ] {
+        let refused = refused.expect_err("is refused");
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+    }
     gateway.stop().await;
 }
 

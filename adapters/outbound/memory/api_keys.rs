@@ -45,11 +45,6 @@ impl ApiKeys {
         let keys = Self::from_iter([(worker, digest(&key))]);
         (keys, Secret::new(key))
     }
-
-    /// How many keys there are.
-    pub fn count(&self) -> usize {
-        self.workers.len()
-    }
 }
 
 impl FromIterator<(WorkerId, Digest)> for ApiKeys {
@@ -63,7 +58,7 @@ impl FromIterator<(WorkerId, Digest)> for ApiKeys {
 
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKeys({})", self.count())
+        write!(f, "ApiKeys({})", self.workers.len())
     }
 }
 

@@ -166,7 +166,7 @@ mod tests {
         let one = parse(&format!(r#"{{"w-1": "{ABC}"}}"#)).expect("parses");
         let two = parse(&format!(r#"{{"w-1": ["{ABC}", "{NOTHING}"]}}"#)).expect("parses");
 
-        assert_eq!((one.count(), two.count()), (1, 2));
+        assert_eq!((one.workers.len(), two.workers.len()), (1, 2));
     }
 
     #[test]
