@@ -16,6 +16,7 @@ mod limiter;
 mod log_sink;
 mod master;
 mod open;
+mod receipts;
 mod result_store;
 mod run_owners;
 mod task_queue;

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::super::bounded::Forgettable;
+use super::super::receipts;
 use super::state::Broadcasts;
 
 /// How many times it is told the same.
@@ -158,7 +159,7 @@ impl Mailbox {
         // Those who wait have to set their timers.
         self.ring();
         let held = Held {
-            receipt: new_receipt(letter.number),
+            receipt: receipts::make(letter.number),
             command: letter.command,
             deliveries: 0,
             due: now,
@@ -217,10 +218,4 @@ impl Broadcasts {
         let first = self.kept.partition_point(|letter| letter.number < number);
         self.kept.range(first..)
     }
-}
-
-/// A receipt that nobody guesses.
-fn new_receipt(number: u64) -> ReceiptId {
-    let text = format!("{number}-{:016x}", rand::random::<u64>());
-    ReceiptId::parse(&text).expect("digits and a hyphen, at most 37 characters")
 }

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::super::Settings;
 use super::super::bounded::Bounded;
+use super::super::receipts::{NotTheirs, Receipts};
 use super::super::waiting::{Look, after};
 use super::mailbox::{Letter, Mailbox};
 use super::requests::Requests;
@@ -22,8 +23,7 @@ const MAX_BROADCASTS: usize = 1024;
 pub(super) struct State {
     mailboxes: Bounded<WorkerId, Mailbox>,
     broadcasts: Broadcasts,
-    /// Who holds what, by the receipts that are open.
-    holders: HashMap<ReceiptId, Holder>,
+    receipts: Receipts,
     pub(super) requests: Requests,
     command_lease: Duration,
     last_number: u64,
@@ -37,17 +37,12 @@ pub(super) struct Broadcasts {
     pub(super) dropped: u64,
 }
 
-struct Holder {
-    worker: WorkerId,
-    number: u64,
-}
-
 impl State {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             mailboxes: Bounded::new(settings.max_workers),
             broadcasts: Broadcasts::default(),
-            holders: HashMap::new(),
+            receipts: Receipts::default(),
             requests: Requests::new(settings.reply_timeout),
             command_lease: settings.command_lease,
             last_number: 0,
@@ -65,8 +60,7 @@ impl State {
     }
 
     pub(super) fn held(&self, worker: &WorkerId) -> usize {
-        let holders = self.holders.values();
-        holders.filter(|holder| holder.worker == *worker).count()
+        self.receipts.count(worker)
     }
 
     pub(super) fn send(&mut self, worker: &WorkerId, command: Command) -> Result<(), MasterError> {
@@ -101,7 +95,7 @@ impl State {
         };
         for receipt in mailbox.give_up(now) {
             tracing::warn!(%worker, "command dropped, as it was delivered again and again and never settled");
-            self.holders.remove(&receipt);
+            self.receipts.forget(&receipt);
         }
         let lease_end = after(now, self.command_lease);
         let taken = mailbox.take(lane, now, lease_end, &self.broadcasts);
@@ -110,21 +104,19 @@ impl State {
             return Look::Nothing { until };
         };
         self.requests.ask(worker, &delivery.command, now);
-        let worker = worker.clone();
-        let holder = Holder { worker, number };
-        self.holders.insert(delivery.receipt.clone(), holder);
+        self.receipts
+            .open(delivery.receipt.clone(), worker.clone(), number);
         Look::Found(delivery)
     }
 
     pub(super) fn release(&mut self, worker: &WorkerId, receipt: &ReceiptId, now: Instant) {
-        let holder = self.holders.get(receipt);
-        let Some(holder) = holder.filter(|holder| holder.worker == *worker) else {
+        let Some(number) = self.receipts.number(worker, receipt) else {
             return;
         };
         let mailbox = self.mailboxes.get_mut(worker);
-        let waits_again = mailbox.is_some_and(|mailbox| mailbox.release(holder.number, now));
+        let waits_again = mailbox.is_some_and(|mailbox| mailbox.release(number, now));
         if waits_again {
-            self.holders.remove(receipt);
+            self.receipts.forget(receipt);
         }
     }
 
@@ -133,14 +125,11 @@ impl State {
         worker: &WorkerId,
         receipt: &ReceiptId,
     ) -> Result<Settled, ControlError> {
-        let number = match self.holders.get(receipt) {
-            None => return Ok(Settled::Before),
-            Some(holder) if holder.worker != *worker => {
-                return Err(ControlError::ReceiptNotTheirs(receipt.clone()));
-            }
-            Some(holder) => holder.number,
+        let closed = self.receipts.close(worker, receipt);
+        let closed = closed.map_err(|NotTheirs| ControlError::ReceiptNotTheirs(receipt.clone()))?;
+        let Some(number) = closed else {
+            return Ok(Settled::Before);
         };
-        self.holders.remove(receipt);
         if let Some(mailbox) = self.mailboxes.get_mut(worker) {
             mailbox.settle(number);
         }

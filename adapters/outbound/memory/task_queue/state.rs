@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gateway_core::domain::id::{ReceiptId, TaskId, WorkerId};
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::super::Settings;
 use super::super::bounded::Bounded;
+use super::super::receipts::{self, NotTheirs, Receipts};
 use super::super::waiting::Look;
 use super::worker_queue::{Terms, WorkerQueue};
 
@@ -18,8 +19,7 @@ const MAX_DEAD: usize = 10_000;
 /// All queues together, and what is told of all of them.
 pub(super) struct State {
     workers: Bounded<WorkerId, WorkerQueue>,
-    /// Who holds what, by the receipts that are open.
-    holders: HashMap<ReceiptId, Holder>,
+    receipts: Receipts,
     dead: VecDeque<DeadLetter>,
     /// Waiting and held.
     tasks: usize,
@@ -27,16 +27,11 @@ pub(super) struct State {
     last_number: u64,
 }
 
-struct Holder {
-    worker: WorkerId,
-    number: u64,
-}
-
 impl State {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             workers: Bounded::new(settings.max_workers),
-            holders: HashMap::new(),
+            receipts: Receipts::default(),
             dead: VecDeque::new(),
             tasks: 0,
             max_tasks: settings.max_tasks,
@@ -81,9 +76,8 @@ impl State {
             let until = queue.next_event(now);
             return Look::Nothing { until };
         };
-        let worker = worker.clone();
-        let holder = Holder { worker, number };
-        self.holders.insert(delivery.receipt.clone(), holder);
+        self.receipts
+            .open(delivery.receipt.clone(), worker.clone(), number);
         Look::Found(delivery)
     }
 
@@ -93,14 +87,11 @@ impl State {
         worker: &WorkerId,
         receipt: &ReceiptId,
     ) -> Result<Option<Delivery>, QueueError> {
-        let number = match self.holders.get(receipt) {
-            None => return Ok(None),
-            Some(holder) if holder.worker != *worker => {
-                return Err(QueueError::NotTheirs(receipt.clone()));
-            }
-            Some(holder) => holder.number,
+        let closed = self.receipts.close(worker, receipt);
+        let closed = closed.map_err(|NotTheirs| QueueError::NotTheirs(receipt.clone()))?;
+        let Some(number) = closed else {
+            return Ok(None);
         };
-        self.holders.remove(receipt);
         let queue = self.workers.get_mut(worker);
         let delivery = queue.and_then(|queue| queue.close(number));
         self.tasks -= usize::from(delivery.is_some());
@@ -108,14 +99,13 @@ impl State {
     }
 
     pub(super) fn release(&mut self, worker: &WorkerId, receipt: &ReceiptId, now: Instant) {
-        let holder = self.holders.get(receipt);
-        let Some(number) = holder.filter(|holder| holder.worker == *worker) else {
+        let Some(number) = self.receipts.number(worker, receipt) else {
             return;
         };
         let queue = self.workers.get_mut(worker);
-        let waits_again = queue.is_some_and(|queue| queue.release(number.number, now));
+        let waits_again = queue.is_some_and(|queue| queue.release(number, now));
         if waits_again {
-            self.holders.remove(receipt);
+            self.receipts.forget(receipt);
         }
     }
 
@@ -174,8 +164,6 @@ impl State {
     fn next_receipt(&mut self) -> (u64, ReceiptId) {
         self.last_number += 1;
         let number = self.last_number;
-        let text = format!("{number}-{:016x}", rand::random::<u64>());
-        let receipt = ReceiptId::parse(&text).expect("digits and a hyphen, at most 37 characters");
-        (number, receipt)
+        (number, receipts::make(number))
     }
 }
