@@ -6,6 +6,8 @@ use std::time::Duration;
 use gateway_adapters::outbound::memory;
 use gateway_core::ports::{LimitError, MockLimiter, MockTaskQueue};
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
 use crate::support::{Gateway, Options, proto};
@@ -80,7 +82,7 @@ async fn messages_of_the_live_channel_count_too() {
 }
 
 #[tokio::test]
-async fn the_queue_is_not_asked_once_the_limit_is_hit() {
+async fn a_limit_keeps_calls_from_the_queue_and_leaves_health_alone() {
     let gateway = Gateway::start_with(Options {
         replace: |ports| {
             let mut limiter = MockLimiter::new();
@@ -107,6 +109,9 @@ async fn the_queue_is_not_asked_once_the_limit_is_hit() {
         let refused = refused.expect_err("is refused");
         assert_eq!(refused.code(), Code::ResourceExhausted);
     }
+    let mut health = HealthClient::new(worker.channel());
+    let request = worker.request(HealthCheckRequest::default());
+    health.check(request).await.expect("is never limited");
     gateway.stop().await;
 }
 

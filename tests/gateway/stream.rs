@@ -168,18 +168,16 @@ async fn a_task_is_given_back_or_done_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_cancel_is_settled_by_the_workers_word() {
+async fn cancels_of_a_task_are_settled_by_the_workers_one_word() {
     let gateway = Gateway::start().await;
     let worker = gateway.worker("w-1");
     let mut channel = Channel::open(&worker).await;
     let to = Recipient::Worker(worker_id("w-1"));
-    gateway
-        .backend
-        .master
-        .send(&to, cancel("t"))
-        .await
-        .expect("is sent");
-    channel.hear().await;
+    for _ in 0..2 {
+        let master = &gateway.backend.master;
+        master.send(&to, cancel("t")).await.expect("is sent");
+        channel.hear().await;
+    }
 
     let word = proto::CancelAck {
         task_id: "t".into(),

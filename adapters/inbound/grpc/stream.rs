@@ -25,7 +25,7 @@ use super::status::{self, status};
 /// and nobody else's.
 const OUTBOX: usize = 16;
 
-/// Cancels that wait for the worker's word. Beyond, the oldest are settled by the lease alone.
+/// Cancels that wait for the worker's word. One beyond is told again, as if no word had come.
 const MAX_CANCELS: usize = 256;
 
 /// How long the platform is listened to in one go.
@@ -54,7 +54,7 @@ pub(super) struct Session {
     caller: Caller,
     outbox: Outbox,
     /// Cancels that the worker has not answered yet.
-    cancels: HashMap<TaskId, ReceiptId>,
+    cancels: HashMap<TaskId, Vec<ReceiptId>>,
 }
 
 /// Why a channel ends, if not because the worker closed it.
@@ -179,10 +179,11 @@ impl Session {
             }
             Some(Payload::CancelAck(ack)) => {
                 let task = TaskId::parse(&ack.task_id)?;
-                match self.cancels.remove(&task) {
-                    Some(receipt) => gateway.control.settle(caller, &receipt).await,
-                    None => Ok(()),
+                // One word is an answer to all that asked for the same.
+                for receipt in self.cancels.remove(&task).unwrap_or_default() {
+                    gateway.control.settle(caller, &receipt).await?;
                 }
+                Ok(())
             }
             // A message of a kind that is not known yet.
             None => Ok(()),
@@ -204,8 +205,9 @@ impl Session {
         let lost = self.calls.command_lost(&self.caller, &receipt);
         let handoff = match &command {
             Command::Cancel { task, .. } => {
-                if self.cancels.len() < MAX_CANCELS {
-                    self.cancels.insert(task.clone(), receipt);
+                if self.cancels.values().map(Vec::len).sum::<usize>() < MAX_CANCELS {
+                    let asked = self.cancels.entry(task.clone()).or_default();
+                    asked.push(receipt);
                 }
                 Handoff::or_else(lost)
             }

@@ -54,6 +54,11 @@ impl Worker {
         }
     }
 
+    /// The connection, for other services.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// The client, for what is not below.
     pub(crate) fn client(&self) -> GatewayServiceClient<Channel> {
         self.client.clone()

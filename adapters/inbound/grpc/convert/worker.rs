@@ -1,11 +1,18 @@
 //! Registrations and heartbeats.
 
+use std::collections::BTreeMap;
+
 use gateway_core::domain::Invalid;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::time::{self, Timestamp};
 use gateway_core::domain::worker::{Heartbeat, Load, Os, Percent, Registration};
+use prost::Message;
 
 use crate::inbound::grpc::proto;
+
+/// What a worker may say of its system, and of what it can do, in bytes each.
+const MAX_FACTS: usize = 64 * 1024;
+const MAX_VERSION: usize = 256;
 
 pub(in crate::inbound::grpc) fn registration(
     request: proto::RegisterRequest,
@@ -27,6 +34,7 @@ pub(in crate::inbound::grpc) fn heartbeat(
     now: Timestamp,
 ) -> Result<Heartbeat, Invalid> {
     time::parse("timestamp", &request.timestamp)?;
+    check_version(&request.version)?;
     let load = Load {
         cpu: Percent::nearest(request.cpu_percent),
         memory: Percent::nearest(request.memory_percent),
@@ -53,6 +61,8 @@ pub(in crate::inbound::grpc) fn pulse(
 ) -> Result<Heartbeat, Invalid> {
     super::time(heartbeat.timestamp)?;
     let capabilities = heartbeat.capabilities;
+    check_facts(heartbeat.os_info.as_ref(), &capabilities)?;
+    check_version(&heartbeat.version)?;
     Ok(Heartbeat {
         worker,
         status: heartbeat.status.parse()?,
@@ -62,6 +72,31 @@ pub(in crate::inbound::grpc) fn pulse(
         capabilities: (!capabilities.is_empty()).then_some(capabilities),
         at: now,
     })
+}
+
+/// Makes sure that what is kept of a worker, as long as it lives, is no more than a registration
+/// may bring.
+fn check_facts(
+    os: Option<&proto::OsInfo>,
+    capabilities: &BTreeMap<String, String>,
+) -> Result<(), Invalid> {
+    let entries = capabilities.iter();
+    let capabilities: usize = entries.map(|(name, value)| name.len() + value.len()).sum();
+    let os = os.map_or(0, Message::encoded_len);
+    for (field, size) in [("capabilities", capabilities), ("os_info", os)] {
+        if size > MAX_FACTS {
+            let got = format_args!("{size} bytes");
+            return Err(Invalid::number(field, "at most 65536 bytes", &got));
+        }
+    }
+    Ok(())
+}
+
+fn check_version(version: &str) -> Result<(), Invalid> {
+    if version.len() > MAX_VERSION {
+        return Err(Invalid::text("version", "at most 256 bytes", version));
+    }
+    Ok(())
 }
 
 fn load(metrics: &proto::Metrics) -> Result<Load, Invalid> {
@@ -95,6 +130,42 @@ mod tests {
         let pulse = pulse.expect("converts");
         assert_eq!(pulse.load, None);
         assert_eq!(pulse.capabilities, None);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_worker_is_bounded() {
+        let worker = || WorkerId::parse("w-1").expect("is an identifier");
+        let long = || "x".repeat(MAX_FACTS + 1);
+        let capable = proto::Heartbeat {
+            capabilities: [("gpu".to_owned(), long())].into(),
+            ..Default::default()
+        };
+        let odd = proto::Heartbeat {
+            os_info: Some(proto::OsInfo {
+                os_type: long(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let verbose = proto::Heartbeat {
+            version: long(),
+            ..Default::default()
+        };
+        for (field, heartbeat) in [
+            ("capabilities", capable),
+            ("os_info", odd),
+            ("version", verbose),
+        ] {
+            let refusal = pulse(heartbeat, worker(), Timestamp::UNIX_EPOCH);
+            assert_eq!(refusal.expect_err("is refused").field, field);
+        }
+
+        let request = proto::SendHeartbeatRequest {
+            version: long(),
+            ..Default::default()
+        };
+        let refusal = heartbeat(request, worker(), Timestamp::UNIX_EPOCH);
+        assert_eq!(refusal.expect_err("is refused").field, "version");
     }
 
     #[test]
