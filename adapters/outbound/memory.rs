@@ -11,6 +11,7 @@ mod api_keys;
 mod audit_log;
 mod bounded;
 mod control_channel;
+mod dead_letters;
 mod guarded;
 mod limiter;
 mod log_sink;
@@ -26,6 +27,7 @@ mod worker_registry;
 pub use api_keys::{ApiKeys, Digest, KeysError};
 pub use audit_log::AuditLog;
 pub use control_channel::ControlChannel;
+pub use dead_letters::DeadLetters;
 pub use limiter::{Limiter, RateError, Unlimited};
 pub use log_sink::LogSink;
 pub use master::Master;
@@ -95,6 +97,7 @@ impl Default for Settings {
 #[expect(missing_docs, reason = "each field is the port of the same name")]
 pub struct Backend {
     pub control_channel: Arc<ControlChannel>,
+    pub dead_letters: Arc<DeadLetters>,
     pub log_sink: Arc<LogSink>,
     pub master: Arc<Master>,
     pub result_store: Arc<ResultStore>,
@@ -114,6 +117,9 @@ impl Backend {
         let result_store = Arc::new(ResultStore::new(settings, bells.clone()));
         let task_queue = Arc::new(TaskQueue::new(settings, clock.clone()));
         let worker_registry = Arc::new(WorkerRegistry::new(settings));
+        let dead_letters = Arc::new(DeadLetters {
+            task_queue: task_queue.clone(),
+        });
         let master = Arc::new(Master {
             bells,
             clock: clock.clone(),
@@ -126,6 +132,7 @@ impl Backend {
         });
         Self {
             control_channel,
+            dead_letters,
             log_sink,
             master,
             result_store,

@@ -55,6 +55,18 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Something in a worker's queue was no task, and is a dead letter now.
+    Unreadable {
+        /// The name of the entry.
+        entry: String,
+        /// Why it is none.
+        reason: String,
+    },
+    /// Somebody deleted tasks from under the worker that held them, and nothing is left to run.
+    LostPayload {
+        /// The names of the entries.
+        entries: Vec<String>,
+    },
     /// A worker reported another end than the first.
     Conflicted {
         /// The run.
@@ -76,6 +88,8 @@ impl Action {
             Self::Registered => "registered",
             Self::GaveBack { .. } => "gave_back",
             Self::Buried { .. } => "buried",
+            Self::Unreadable { .. } => "unreadable",
+            Self::LostPayload { .. } => "lost_payload",
             Self::Conflicted { .. } => "conflicted",
         }
     }

@@ -94,6 +94,11 @@ identifier!(
     "receipt_id"
 );
 identifier!(
+    /// A task that was given up, among others of its kind.
+    LetterId,
+    "dead_letter_id"
+);
+identifier!(
     /// A request to a worker's runtime, which its reply names.
     RequestId,
     "request_id"

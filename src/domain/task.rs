@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::id::{ReceiptId, RunId, TaskId, WorkerId};
+use crate::domain::id::{LetterId, ReceiptId, RunId, TaskId, WorkerId};
 use crate::domain::time::Timestamp;
 
 /// How long a task may take when it does not say.
@@ -140,11 +140,13 @@ impl Default for Patience {
     }
 }
 
-/// A task that was given up.
+/// Something that was queued and given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The task.
-    pub task: Task,
+    /// What it is asked for by.
+    pub id: LetterId,
+    /// What was queued.
+    pub content: Content,
     /// Whose it was.
     pub worker: WorkerId,
     /// Why it was given up.
@@ -153,6 +155,15 @@ pub struct DeadLetter {
     pub deliveries: u32,
     /// When it was given up.
     pub at: Timestamp,
+}
+
+/// What a [`DeadLetter`] holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A task.
+    Task(Box<Task>),
+    /// What cannot be read as a task, field by field as it was found.
+    Unreadable(BTreeMap<String, String>),
 }
 
 #[cfg(test)]

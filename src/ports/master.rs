@@ -6,7 +6,7 @@ use crate::domain::control::{Command, Recipient, Reply};
 use crate::domain::id::{RequestId, RunId, TaskId, WorkerId};
 use crate::domain::log::{LogLine, LogStream};
 use crate::domain::run::Run;
-use crate::domain::task::{DeadLetter, Task};
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::worker::{Load, Os, WorkerStatus};
 use crate::ports::Cause;
@@ -59,8 +59,8 @@ pub trait Master: Send + Sync {
     /// The workers that were heard of within the heartbeat timeout.
     async fn workers(&self) -> Result<Vec<WorkerView>, MasterError>;
 
-    /// What waits, what is held, and what was given up.
-    async fn queues(&self) -> Result<(Vec<QueueView>, Vec<DeadLetter>), MasterError>;
+    /// What waits and what is held, of each worker that has something.
+    async fn queues(&self) -> Result<Vec<QueueView>, MasterError>;
 }
 
 /// A run, for people.
@@ -128,6 +128,8 @@ pub struct QueueView {
     pub waiting: usize,
     /// Tasks in the worker's hands.
     pub held: usize,
+    /// When the oldest of all these was queued, or given back the last time.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Why a [`Master`] could not serve.

@@ -13,10 +13,9 @@ use crate::ports::Cause;
 ///
 /// - at once when the worker [restarted](Sign::Restarted) after the delivery;
 /// - when the worker says that it [runs nothing](Sign::Running), two heartbeat intervals or more
-///   after the delivery;
-/// - when the lease is over: the task's timeout and a grace since the delivery or the last
-///   [progress](Sign::Progress) of its run. A worker that was heard of lately, and runs as many
-///   tasks as it holds, keeps them beyond that.
+///   after the delivery or the last [progress](Sign::Progress) of its run;
+/// - when the lease is over: the task's timeout and a grace since then. A worker that was heard of
+///   lately, and runs as many tasks as it holds, keeps them beyond that.
 ///
 /// What is offered again comes first, then what waits, in the order it came.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]

@@ -40,6 +40,7 @@ macro_rules! contract {
 
 mod authenticator;
 mod control_channel;
+mod dead_letters;
 mod limiter;
 mod log_sink;
 mod master;

@@ -162,7 +162,7 @@ async fn a_task_is_given_back_or_done_by_its_name() {
         down: channel.down,
     };
     ended.end().await.expect("ends cleanly");
-    let (queues, _) = gateway.backend.master.queues().await.expect("counts");
+    let queues = gateway.backend.master.queues().await.expect("counts");
     assert!(queues.iter().all(|queue| queue.held == 0), "{queues:?}");
     gateway.stop().await;
 }

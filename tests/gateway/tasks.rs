@@ -5,7 +5,7 @@ use std::time::Duration;
 use gateway_adapters::outbound::memory;
 use gateway_core::domain::run::RunStatus;
 use gateway_core::domain::task::Patience;
-use gateway_core::ports::{Master as _, ResultStore as _};
+use gateway_core::ports::{DeadLetters as _, Master as _, ResultStore as _};
 use tonic::Code;
 
 use crate::support::{Gateway, Options, run_id, task};
@@ -47,7 +47,9 @@ async fn a_task_goes_round() {
 
     let status = gateway.backend.result_store.status(&run_id("r")).await;
     assert_eq!(status.expect("is known"), Some(RunStatus::Success));
-    let (queues, dead) = gateway.backend.master.queues().await.expect("counts");
+    let queues = gateway.backend.master.queues().await.expect("counts");
+    let dead = gateway.backend.dead_letters.list(10).await;
+    let dead = dead.expect("lists");
     assert!(
         queues.iter().all(|queue| queue.waiting + queue.held == 0),
         "{queues:?}"
@@ -154,7 +156,8 @@ async fn a_task_that_never_ends_is_given_up_and_its_run_is_recorded_as_failed() 
         run.error_message.as_deref(),
         Some("delivered 2 times without an end")
     );
-    let (_, dead) = gateway.backend.master.queues().await.expect("counts");
+    let dead = gateway.backend.dead_letters.list(10).await;
+    let dead = dead.expect("lists");
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].deliveries, 2);
     assert_eq!(dead[0].reason, "delivered 2 times without an end");

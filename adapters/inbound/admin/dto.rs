@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_core::domain::control::Reply;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::task::DeadLetter;
+use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::ports::{NumberedLine, QueueView, RunView, WorkerView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -266,9 +266,12 @@ pub(super) struct Dead {
 
 impl From<DeadLetter> for Dead {
     fn from(letter: DeadLetter) -> Self {
+        let Content::Task(task) = letter.content else {
+            todo!()
+        };
         Self {
-            task_id: letter.task.id.to_string(),
-            run_id: letter.task.run.to_string(),
+            task_id: task.id.to_string(),
+            run_id: task.run.to_string(),
             worker_id: letter.worker.to_string(),
             reason: letter.reason,
             deliveries: letter.deliveries,

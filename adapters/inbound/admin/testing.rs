@@ -264,8 +264,8 @@ impl Master for FakeMaster {
         Ok(self.with(|books| books.workers.clone()))
     }
 
-    async fn queues(&self) -> Result<(Vec<QueueView>, Vec<DeadLetter>), MasterError> {
-        Ok(self.with(|books| (books.queues.clone(), books.dead.clone())))
+    async fn queues(&self) -> Result<Vec<QueueView>, MasterError> {
+        Ok(self.with(|books| books.queues.clone()))
     }
 }
 

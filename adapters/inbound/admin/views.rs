@@ -52,7 +52,8 @@ pub(super) async fn workers(State(local): State<Local>) -> Result<Json<dto::Work
 
 /// `GET /api/queue`
 pub(super) async fn queue(State(local): State<Local>) -> Result<Json<dto::Queues>, Refusal> {
-    let (queues, dead) = local.master.queues().await?;
+    let queues = local.master.queues().await?;
+    let dead: Vec<gateway_core::domain::task::DeadLetter> = Vec::new();
     Ok(Json(dto::Queues {
         queues: queues.into_iter().map(dto::Queue::from).collect(),
         dead: dead.into_iter().map(dto::Dead::from).collect(),
@@ -178,9 +179,13 @@ mod tests {
                 worker: worker("w"),
                 waiting: 2,
                 held: 1,
+                oldest: None,
             });
             books.dead.push(DeadLetter {
-                task: Task::new(TaskId::parse("t").expect("is an identifier")),
+                id: gateway_core::domain::id::LetterId::parse("1-0").expect("is an identifier"),
+                content: gateway_core::domain::task::Content::Task(Box::new(Task::new(
+                    TaskId::parse("t").expect("is an identifier"),
+                ))),
                 worker: worker("w"),
                 reason: "no slot".to_owned(),
                 deliveries: 5,

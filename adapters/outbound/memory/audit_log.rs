@@ -81,6 +81,10 @@ impl<'a> Details<'a> {
             Action::Trespassed { what, id } => (None, Some(format!("{what} {id}")), None),
             Action::Registered => (None, None, None),
             Action::GaveBack { receipt } => (None, Some(format!("receipt {receipt}")), None),
+            Action::Unreadable { entry, reason } => {
+                (None, Some(entry.clone()), Some(reason.clone()))
+            }
+            Action::LostPayload { entries } => (None, Some(entries.join(" ")), None),
             Action::Buried { run, reason } => {
                 (None, Some(format!("run {run}")), Some(reason.clone()))
             }

@@ -6,7 +6,7 @@ use gateway_core::domain::control::{Command, Recipient, Reply};
 use gateway_core::domain::id::{RequestId, RunId, WorkerId};
 use gateway_core::domain::log::LogStream;
 use gateway_core::domain::run::RunStatus;
-use gateway_core::domain::task::{DeadLetter, Task};
+use gateway_core::domain::task::Task;
 use gateway_core::ports::{self, Clock, LogPage, MasterError, QueueView, RunView, WorkerView};
 
 use super::waiting::{Bells, Look, wait_for};
@@ -77,7 +77,7 @@ impl ports::Master for Master {
         Ok(self.worker_registry.list())
     }
 
-    async fn queues(&self) -> Result<(Vec<QueueView>, Vec<DeadLetter>), MasterError> {
+    async fn queues(&self) -> Result<Vec<QueueView>, MasterError> {
         Ok(self.task_queue.list())
     }
 }

@@ -2,17 +2,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gateway_core::domain::id::{ReceiptId, TaskId, WorkerId};
-use gateway_core::domain::task::{DeadLetter, Delivery, Settled, Sign, Task, Verdict};
+use gateway_core::domain::id::{LetterId, ReceiptId, TaskId, WorkerId};
+use gateway_core::domain::task::{Delivery, Settled, Sign, Task, Verdict};
 use gateway_core::ports::{self, Clock, MasterError, QueueError, QueueView};
 use tokio::time::Instant;
 
 use super::Settings;
 use super::guarded::Guarded;
 use super::waiting::wait_for;
+use graves::Graves;
 use state::State;
-use worker_queue::Terms;
+use worker_queue::{Now, Terms};
 
+mod graves;
 mod state;
 mod worker_queue;
 
@@ -37,12 +39,24 @@ impl TaskQueue {
     }
 
     pub(super) fn enqueue(&self, worker: &WorkerId, task: Task) -> Result<(), MasterError> {
-        self.state.lock().enqueue(worker, task)
+        let at = self.clock.now();
+        self.state.lock().enqueue(worker, task, at)
     }
 
-    /// What waits and what is held, and what was given up.
-    pub(super) fn list(&self) -> (Vec<QueueView>, Vec<DeadLetter>) {
+    /// What waits and what is held.
+    pub(super) fn list(&self) -> Vec<QueueView> {
         self.state.lock().list()
+    }
+
+    /// What `look` finds among what was given up.
+    pub(super) fn dead<T>(&self, look: impl FnOnce(&mut Graves) -> T) -> T {
+        look(self.state.lock().dead())
+    }
+
+    /// Queues what was given up as if it were new; says whether it was there.
+    pub(super) fn exhume(&self, id: &LetterId) -> Result<bool, MasterError> {
+        let at = self.clock.now();
+        self.state.lock().exhume(id, at)
     }
 }
 
@@ -70,15 +84,17 @@ impl ports::TaskQueue for TaskQueue {
         receipt: &ReceiptId,
         verdict: Verdict,
     ) -> Result<Settled, QueueError> {
+        let now = Now {
+            instant: Instant::now(),
+            time: self.clock.now(),
+        };
         let mut state = self.state.lock();
         let Some(delivery) = state.close(worker, receipt)? else {
             return Ok(Settled::Before);
         };
         match verdict {
             Verdict::Done => {}
-            Verdict::GivenBack(reason) => {
-                state.requeue(worker, delivery, reason, Instant::now());
-            }
+            Verdict::GivenBack(reason) => state.requeue(worker, delivery, reason, now),
         }
         Ok(Settled::Now)
     }
@@ -94,14 +110,7 @@ impl ports::TaskQueue for TaskQueue {
         let Some(delivery) = state.close(worker, receipt)? else {
             return Ok(Settled::Before);
         };
-        state.bury(DeadLetter {
-            task: delivery.task,
-            worker: worker.clone(),
-            reason: reason.to_owned(),
-            // The take that found it used up did not reach the worker.
-            deliveries: delivery.deliveries.saturating_sub(1),
-            at,
-        });
+        state.bury(worker, delivery, reason, at);
         Ok(Settled::Now)
     }
 

@@ -11,8 +11,8 @@ use gateway_core::domain::task::{Task, Verdict};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::domain::worker::{Os, Registration};
 use gateway_core::ports::{
-    Master as _, MasterError, ResultError, ResultStore as _, RunOwners as _, TaskQueue as _,
-    WorkerRegistry as _,
+    DeadLetters as _, Master as _, MasterError, ResultError, ResultStore as _, RunOwners as _,
+    TaskQueue as _, WorkerRegistry as _,
 };
 
 use super::*;
@@ -70,6 +70,26 @@ async fn a_queue_that_is_full_takes_nothing_and_leaves_no_run() {
     let done = backend.task_queue.settle(&w, &receipt, Verdict::Done).await;
     done.expect("settles");
     enqueue(&backend, "w", "t-3").await.expect("has room again");
+}
+
+#[tokio::test]
+async fn a_dead_letter_stays_while_there_is_no_room_to_queue_it() {
+    let backend = backend(&Settings {
+        max_tasks: 1,
+        ..Settings::default()
+    });
+    let w = worker("w");
+    enqueue(&backend, "w", "t-1").await.expect("has room");
+    let taken = backend.task_queue.take(&w, Duration::ZERO).await;
+    let receipt = taken.expect("takes").expect("is there").receipt;
+    let buried = backend.task_queue.bury(&w, &receipt, "used up").await;
+    buried.expect("buries");
+    enqueue(&backend, "w", "t-2").await.expect("has room again");
+
+    let letters = backend.dead_letters.list(10).await.expect("lists");
+    let full = backend.dead_letters.requeue(&letters[0].id).await;
+    assert!(matches!(full, Err(MasterError::Full("tasks"))), "{full:?}");
+    assert_eq!(backend.dead_letters.list(10).await.expect("lists"), letters);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_core::domain::log::{LogLine, LogStream};
 use gateway_core::domain::run::{Report, RunStatus};
-use gateway_core::domain::task::{Sign, Task};
+use gateway_core::domain::task::{Sign, Task, Verdict};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{LogPage, Master, MasterError, QueueView};
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ contract!(memory, memory_live => {
     a_log_has_not_ended_before_its_last_line_is_read,
     nothing_new_is_an_empty_page_when_the_wait_is_over,
     queues_tell_what_waits_and_what_is_held,
+    a_queue_is_as_old_as_what_came_to_it_first,
 });
 
 fn line(sequence: i64) -> LogLine {
@@ -190,12 +191,42 @@ async fn queues_tell_what_waits_and_what_is_held(bench: &impl Masters) {
     let beat = Sign::Running(0);
     queue.note(&worker("idle"), &beat).await.expect("notes");
 
-    let (queues, dead) = bench.master().queues().await.expect("lists");
+    let mut queues = bench.master().queues().await.expect("lists");
+    queues.iter_mut().for_each(|queue| queue.oldest = None);
     let expected = QueueView {
         worker: w,
         waiting: 2,
         held: 1,
+        oldest: None,
     };
     assert_eq!(queues, vec![expected]);
-    assert_eq!(dead, vec![]);
+}
+
+async fn a_queue_is_as_old_as_what_came_to_it_first(bench: &impl Masters) {
+    let (w, queue) = (worker("w"), bench.queue());
+    let oldest = async || {
+        let queues = bench.master().queues().await.expect("lists");
+        queues.first().and_then(|queue| queue.oldest)
+    };
+    bench.enqueue(&w, task("t-1")).await;
+    let first = oldest().await.expect("something waits");
+    bench.enqueue(&w, task("t-2")).await;
+    assert_eq!(oldest().await, Some(first));
+
+    let taken = queue.take(&w, NOW).await.expect("takes");
+    assert_eq!(oldest().await, Some(first), "what is held counts, too");
+
+    let receipt = taken.expect("is there").receipt;
+    let back = Verdict::GivenBack("busy".into());
+    queue.settle(&w, &receipt, back).await.expect("settles");
+    let second = oldest().await.expect("t-2 waits");
+    assert!(second >= first);
+    let taken = queue.take(&w, NOW).await.expect("takes");
+    let receipt = taken.expect("is there").receipt;
+    queue
+        .settle(&w, &receipt, Verdict::Done)
+        .await
+        .expect("settles");
+    let third = oldest().await.expect("t-1 rests");
+    assert!(third >= second);
 }

@@ -11,11 +11,12 @@ use gateway_core::domain::identity::Credential;
 use gateway_core::domain::log::{LogLine, LogStream};
 use gateway_core::domain::run::Run;
 use gateway_core::domain::task::{DeadLetter, Task};
-use gateway_core::ports::{self, Clock, Master as _, WorkerView};
+use gateway_core::ports::{self, Clock, DeadLetters as _, Master as _, WorkerView};
 
 use super::NOW;
 use super::authenticator::Doors;
 use super::control_channel::Controls;
+use super::dead_letters::Morgue;
 use super::limiter::Limits;
 use super::log_sink::Logs;
 use super::master::Masters;
@@ -57,7 +58,10 @@ impl Queues for Memory {
     }
 
     async fn dead(&self) -> Vec<DeadLetter> {
-        self.backend.master.queues().await.expect("lists").1
+        let letters = self.backend.dead_letters.list(usize::MAX).await;
+        let mut letters = letters.expect("lists");
+        letters.reverse();
+        letters
     }
 
     fn terms(&self) -> Terms {
@@ -66,6 +70,12 @@ impl Queues for Memory {
             heartbeat_timeout: self.settings.heartbeat_timeout,
             lease_grace: self.settings.lease_grace,
         }
+    }
+}
+
+impl Morgue for Memory {
+    fn dead_letters(&self) -> Arc<dyn ports::DeadLetters> {
+        self.backend.dead_letters.clone()
     }
 }
 

@@ -1,8 +1,8 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gateway_core::domain::id::{ReceiptId, TaskId, WorkerId};
-use gateway_core::domain::task::{DeadLetter, Delivery, Sign, Task};
+use gateway_core::domain::id::{LetterId, ReceiptId, TaskId, WorkerId};
+use gateway_core::domain::task::{Delivery, Sign, Task};
+use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{MasterError, QueueError, QueueView};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -11,16 +11,14 @@ use super::super::Settings;
 use super::super::bounded::Bounded;
 use super::super::receipts::{self, NotTheirs, Receipts};
 use super::super::waiting::Look;
-use super::worker_queue::{Terms, WorkerQueue};
-
-/// How many dead letters are kept.
-const MAX_DEAD: usize = 10_000;
+use super::graves::{Grave, Graves};
+use super::worker_queue::{Now, Terms, WorkerQueue};
 
 /// All queues together, and what is told of all of them.
 pub(super) struct State {
     workers: Bounded<WorkerId, WorkerQueue>,
     receipts: Receipts,
-    dead: VecDeque<DeadLetter>,
+    dead: Graves,
     /// Waiting and held.
     tasks: usize,
     max_tasks: usize,
@@ -32,7 +30,7 @@ impl State {
         Self {
             workers: Bounded::new(settings.max_workers),
             receipts: Receipts::default(),
-            dead: VecDeque::new(),
+            dead: Graves::default(),
             tasks: 0,
             max_tasks: settings.max_tasks,
             last_number: 0,
@@ -44,7 +42,12 @@ impl State {
         self.workers.get_or_make(worker).map(|queue| queue.bell())
     }
 
-    pub(super) fn enqueue(&mut self, worker: &WorkerId, task: Task) -> Result<(), MasterError> {
+    pub(super) fn enqueue(
+        &mut self,
+        worker: &WorkerId,
+        task: Task,
+        at: Timestamp,
+    ) -> Result<(), MasterError> {
         if self.tasks >= self.max_tasks {
             return Err(MasterError::Full("tasks"));
         }
@@ -59,7 +62,7 @@ impl State {
             returns: 0,
             reason: None,
         };
-        queue.push(number, delivery);
+        queue.push(number, delivery, at);
         Ok(())
     }
 
@@ -115,7 +118,7 @@ impl State {
         worker: &WorkerId,
         mut delivery: Delivery,
         reason: String,
-        now: Instant,
+        now: Now,
     ) {
         let (number, receipt) = self.next_receipt();
         delivery.receipt = receipt;
@@ -128,11 +131,39 @@ impl State {
         }
     }
 
-    pub(super) fn bury(&mut self, letter: DeadLetter) {
-        if self.dead.len() >= MAX_DEAD {
-            self.dead.pop_front();
-        }
-        self.dead.push_back(letter);
+    pub(super) fn bury(
+        &mut self,
+        worker: &WorkerId,
+        delivery: Delivery,
+        reason: &str,
+        at: Timestamp,
+    ) {
+        self.last_number += 1;
+        self.dead.bury(
+            self.last_number,
+            Grave {
+                task: delivery.task,
+                worker: worker.clone(),
+                reason: reason.to_owned(),
+                // The take that found it used up did not reach the worker.
+                deliveries: delivery.deliveries.saturating_sub(1),
+                at,
+            },
+        );
+    }
+
+    /// What was given up.
+    pub(super) fn dead(&mut self) -> &mut Graves {
+        &mut self.dead
+    }
+
+    /// Queues what was given up as if it were new; says whether it was there.
+    pub(super) fn exhume(&mut self, id: &LetterId, at: Timestamp) -> Result<bool, MasterError> {
+        let Some(grave) = self.dead.find(id).cloned() else {
+            return Ok(false);
+        };
+        self.enqueue(&grave.worker, grave.task, at)?;
+        Ok(self.dead.discard(id))
     }
 
     pub(super) fn held(&mut self, worker: &WorkerId, task: &TaskId) -> Option<Delivery> {
@@ -146,18 +177,19 @@ impl State {
         }
     }
 
-    pub(super) fn list(&self) -> (Vec<QueueView>, Vec<DeadLetter>) {
+    pub(super) fn list(&self) -> Vec<QueueView> {
         let views = self.workers.iter().map(|(worker, queue)| {
             let (waiting, held) = queue.counts();
             QueueView {
                 worker: worker.clone(),
                 waiting,
                 held,
+                oldest: queue.oldest(),
             }
         });
         let mut views: Vec<_> = views.filter(|view| view.waiting + view.held > 0).collect();
         views.sort_unstable_by(|a, b| a.worker.cmp(&b.worker));
-        (views, self.dead.iter().cloned().collect())
+        views
     }
 
     /// The number of an entry, and a receipt that nobody guesses.

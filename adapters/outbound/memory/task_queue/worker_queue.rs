@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway_core::domain::id::{RunId, TaskId};
 use gateway_core::domain::task::{Delivery, Sign};
+use gateway_core::domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -21,6 +22,13 @@ pub(super) struct Terms {
     pub(super) lease_grace: Duration,
 }
 
+/// What time it is: by the clock that measures, and by the one on the wall.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) instant: Instant,
+    pub(super) time: Timestamp,
+}
+
 /// The queue of one worker. Entries are numbered in the order they came.
 #[derive(Default)]
 pub(super) struct WorkerQueue {
@@ -29,6 +37,8 @@ pub(super) struct WorkerQueue {
     /// Given back, and when they may be offered again: later numbers later.
     resting: BTreeMap<u64, (Instant, Delivery)>,
     held: BTreeMap<u64, Held>,
+    /// When each of all these was queued, or given back.
+    since: BTreeMap<u64, Timestamp>,
     /// Nothing that is held is to be offered before this moment; none, if nothing ever is.
     quiet_until: Option<Instant>,
     beat: Option<Beat>,
@@ -58,14 +68,20 @@ impl WorkerQueue {
         (self.waiting.len() + self.resting.len(), self.held.len())
     }
 
-    pub(super) fn push(&mut self, number: u64, delivery: Delivery) {
-        self.waiting.insert(number, delivery);
-        self.bell.notify_one();
+    /// When what came first of all that waits or is held came.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.since.first_key_value().map(|(_, at)| *at)
     }
 
-    pub(super) fn rest(&mut self, number: u64, delivery: Delivery, now: Instant) {
+    pub(super) fn push(&mut self, number: u64, delivery: Delivery, at: Timestamp) {
+        self.since.insert(number, at);
+        self.wait(number, delivery);
+    }
+
+    pub(super) fn rest(&mut self, number: u64, delivery: Delivery, now: Now) {
         let first = self.resting.is_empty();
-        self.resting.insert(number, (now + REST, delivery));
+        self.since.insert(number, now.time);
+        self.resting.insert(number, (now.instant + REST, delivery));
         if first {
             // All who wait have to set their timers.
             self.bell.notify_waiters();
@@ -108,7 +124,9 @@ impl WorkerQueue {
     }
 
     pub(super) fn close(&mut self, number: u64) -> Option<Delivery> {
-        self.held.remove(&number).map(|held| held.delivery)
+        let held = self.held.remove(&number)?;
+        self.since.remove(&number);
+        Some(held.delivery)
     }
 
     /// Undoes a delivery. Whether the task waits now as if it had never been delivered.
@@ -124,9 +142,14 @@ impl WorkerQueue {
             return false;
         }
         if let Some(held) = self.held.remove(&number) {
-            self.push(number, held.delivery);
+            self.wait(number, held.delivery);
         }
         true
+    }
+
+    fn wait(&mut self, number: u64, delivery: Delivery) {
+        self.waiting.insert(number, delivery);
+        self.bell.notify_one();
     }
 
     pub(super) fn held(&self, task: &TaskId) -> Option<Delivery> {
@@ -157,6 +180,7 @@ impl WorkerQueue {
         for held in self.held.values_mut() {
             if held.delivery.task.run == *run {
                 let lease = held.delivery.task.timeout.saturating_add(terms.lease_grace);
+                held.since = now;
                 held.lease_end = after(now, lease);
                 // Whatever we thought, it is being worked on.
                 held.lost = false;
@@ -206,7 +230,8 @@ impl WorkerQueue {
             self.quiet_until = self.next_lease_end(now, terms);
             return None;
         };
-        self.close(number).map(|delivery| (number, delivery))
+        let held = self.held.remove(&number)?;
+        Some((number, held.delivery))
     }
 
     /// How many of those it holds the worker does not run, as far as it has told.

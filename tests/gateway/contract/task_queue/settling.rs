@@ -1,6 +1,6 @@
 //! Done, given back, undone or given up.
 
-use gateway_core::domain::task::{Settled, Sign, Verdict};
+use gateway_core::domain::task::{Content, Settled, Sign, Verdict};
 use gateway_core::ports::QueueError;
 use tokio::time::{Duration, Instant};
 
@@ -238,7 +238,8 @@ async fn a_buried_task_is_a_dead_letter_and_no_task_any_more(bench: &impl Queues
     let [letter] = &dead[..] else {
         panic!("one dead letter, not {dead:?}");
     };
-    assert_eq!((&letter.task, &letter.worker), (&delivery.task, &w));
+    let content = Content::Task(Box::new(delivery.task));
+    assert_eq!((&letter.content, &letter.worker), (&content, &w));
     assert_eq!((&*letter.reason, letter.deliveries), ("poison", 0));
     queue.note(&w, &Sign::Restarted).await.expect("notes");
     assert_eq!(next_name(&*queue, &w).await, "-");
