@@ -118,6 +118,7 @@ impl Backend {
         let task_queue = Arc::new(TaskQueue::new(settings, clock.clone()));
         let worker_registry = Arc::new(WorkerRegistry::new(settings));
         let dead_letters = Arc::new(DeadLetters {
+            result_store: result_store.clone(),
             task_queue: task_queue.clone(),
         });
         let master = Arc::new(Master {

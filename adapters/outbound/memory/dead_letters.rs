@@ -5,10 +5,11 @@ use gateway_core::domain::id::LetterId;
 use gateway_core::domain::task::DeadLetter;
 use gateway_core::ports::{self, MasterError};
 
-use super::TaskQueue;
+use super::{ResultStore, TaskQueue};
 
 /// What the queues of this process gave up. Beyond a bound the oldest letter makes room.
 pub struct DeadLetters {
+    pub(super) result_store: Arc<ResultStore>,
     pub(super) task_queue: Arc<TaskQueue>,
 }
 
@@ -25,7 +26,9 @@ impl ports::DeadLetters for DeadLetters {
     }
 
     async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
-        self.task_queue.exhume(id)
+        self.task_queue.exhume(id, |worker, task, at| {
+            self.result_store.reopen(&task.run, &task.id, worker, at);
+        })
     }
 
     async fn discard(&self, id: &LetterId) -> Result<bool, MasterError> {

@@ -74,6 +74,13 @@ impl ResultStore {
         })
     }
 
+    /// Opens a run once more, as if it had never been. One for which there is no room is unknown
+    /// from then on, as one that was forgotten.
+    pub(super) fn reopen(&self, run: &RunId, task: &TaskId, worker: &WorkerId, at: Timestamp) {
+        self.withdraw(run);
+        let _no_room = self.open(run, task, worker, at);
+    }
+
     /// Undoes the opening of `run`, whose task found no room.
     pub(super) fn withdraw(&self, run: &RunId) {
         self.state.lock().runs.remove(run);

@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gateway_core::domain::id::{LetterId, ReceiptId, TaskId, WorkerId};
 use gateway_core::domain::task::{Delivery, Settled, Sign, Task, Verdict};
+use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{self, Clock, MasterError, QueueError, QueueView};
 use tokio::time::Instant;
 
@@ -53,10 +54,18 @@ impl TaskQueue {
         look(self.state.lock().dead())
     }
 
-    /// Queues what was given up as if it were new; says whether it was there.
-    pub(super) fn exhume(&self, id: &LetterId) -> Result<bool, MasterError> {
+    /// Queues what was given up as if it were new, and shows it to `tell` before anybody can take
+    /// it; says whether it was there.
+    pub(super) fn exhume(
+        &self,
+        id: &LetterId,
+        tell: impl FnOnce(&WorkerId, &Task, Timestamp),
+    ) -> Result<bool, MasterError> {
         let at = self.clock.now();
-        self.state.lock().exhume(id, at)
+        let mut state = self.state.lock();
+        let queued = state.exhume(id, at)?;
+        let queued = queued.inspect(|(worker, task)| tell(worker, task, at));
+        Ok(queued.is_some())
     }
 }
 

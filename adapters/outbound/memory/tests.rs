@@ -93,6 +93,24 @@ async fn a_dead_letter_stays_while_there_is_no_room_to_queue_it() {
 }
 
 #[tokio::test]
+async fn a_task_that_is_queued_again_has_a_run_that_is_pending_again() {
+    let backend = backend(&Settings::default());
+    let w = worker("w");
+    enqueue(&backend, "w", "t").await.expect("has room");
+    let taken = backend.task_queue.take(&w, Duration::ZERO).await;
+    let receipt = taken.expect("takes").expect("is there").receipt;
+    end(&backend, "t").await;
+    let buried = backend.task_queue.bury(&w, &receipt, "used up").await;
+    buried.expect("buries");
+
+    let letters = backend.dead_letters.list(1).await.expect("lists");
+    let queued = backend.dead_letters.requeue(&letters[0].id).await;
+    assert!(queued.expect("queues"));
+    let status = backend.result_store.status(&run("t")).await;
+    assert_eq!(status.expect("is known"), None);
+}
+
+#[tokio::test]
 async fn a_worker_without_a_task_makes_room_for_another() {
     let backend = backend(&Settings {
         max_workers: 2,

@@ -157,13 +157,18 @@ impl State {
         &mut self.dead
     }
 
-    /// Queues what was given up as if it were new; says whether it was there.
-    pub(super) fn exhume(&mut self, id: &LetterId, at: Timestamp) -> Result<bool, MasterError> {
-        let Some(grave) = self.dead.find(id).cloned() else {
-            return Ok(false);
+    /// Queues what was given up as if it were new; whose and which it is, if it was there.
+    pub(super) fn exhume(
+        &mut self,
+        id: &LetterId,
+        at: Timestamp,
+    ) -> Result<Option<(WorkerId, Task)>, MasterError> {
+        let Some(Grave { worker, task, .. }) = self.dead.find(id).cloned() else {
+            return Ok(None);
         };
-        self.enqueue(&grave.worker, grave.task, at)?;
-        Ok(self.dead.discard(id))
+        self.enqueue(&worker, task.clone(), at)?;
+        self.dead.discard(id);
+        Ok(Some((worker, task)))
     }
 
     pub(super) fn held(&mut self, worker: &WorkerId, task: &TaskId) -> Option<Delivery> {
