@@ -11,17 +11,15 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
 use gateway_adapters::client;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, signals, telemetry};
-use gateway_adapters::inbound::admin::{self, Readiness};
+use gateway_adapters::inbound::admin::{self, OperatorSide, Readiness};
 use gateway_adapters::inbound::grpc;
 use gateway_core::domain::identity::Secret;
-use gateway_core::ports::Master;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -104,10 +102,14 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 
     let readiness = Readiness::starting();
     readiness.ready();
-    let master = config.admin.host.is_loopback().then_some(plugged.master);
+    let side = config
+        .admin
+        .host
+        .is_loopback()
+        .then_some(plugged.operator_side);
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
-    let operators = serve_operators(admin, master, readiness.clone(), drained.clone());
+    let operators = serve_operators(admin, side, readiness.clone(), drained.clone());
     let workers = async {
         let settings = plug::grpc_settings(config);
         let shutdown = async {
@@ -128,12 +130,12 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 
 async fn serve_operators(
     listener: Option<TcpListener>,
-    master: Option<Arc<dyn Master>>,
+    side: Option<OperatorSide>,
     readiness: Readiness,
     drained: CancellationToken,
 ) -> Outcome<()> {
     if let Some(listener) = listener {
-        admin::serve(listener, master, readiness, drained.cancelled_owned()).await?;
+        admin::serve(listener, side, readiness, drained.cancelled_owned()).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The operator's HTTP port: probes everywhere, and the local Master where there is one.
+//! The operator's HTTP port: probes everywhere, and the operator's API where it is asked for.
 //!
 //! Nobody proves who they are here. Whoever gives it a [`Master`] keeps it on a loopback address;
 //! the port itself keeps out the web pages that a browser on this machine may have open.
@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod lines;
 mod local;
+mod queue;
 mod readiness;
 mod tasks;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use gateway_core::ports::Master;
+use gateway_core::ports::{DeadLetters, Master};
 use tokio::net::TcpListener;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,9 @@ use self::local::Local;
 
 pub use self::readiness::Readiness;
 
+/// What the operator's API is served from.
+pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);
+
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -44,7 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `shutdown`.
 ///
-/// Probes are always there, the routes under `/api` only with a `master`. At the end whoever
+/// Probes are always there, those of [`api`] only with a `side`. At the end whoever
 /// follows a log is sent away; a second later, at the latest, this returns.
 ///
 /// # Errors
@@ -52,7 +56,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Whatever befalls the listener.
 pub async fn serve(
     listener: TcpListener,
-    master: Option<Arc<dyn Master>>,
+    side: Option<OperatorSide>,
     readiness: Readiness,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -60,7 +64,7 @@ pub async fn serve(
     // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
     // it comes late: no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router(master, readiness, &stop))
+    let serving = axum::serve(listener, router(side, readiness, &stop))
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     tokio::pin!(serving);
@@ -72,25 +76,43 @@ pub async fn serve(
     time::timeout(FAREWELL, serving).await.unwrap_or(Ok(()))
 }
 
-fn router(master: Option<Arc<dyn Master>>, ready: Readiness, stop: &CancellationToken) -> Router {
+/// The routes under `/api`, which answer those who ask for a loopback host.
+///
+/// Once `stop` is cancelled, whoever waits for something, or follows a log, is sent away.
+pub fn api(
+    master: Arc<dyn Master>,
+    dead_letters: Arc<dyn DeadLetters>,
+    stop: CancellationToken,
+) -> Router {
+    let local = Local {
+        master,
+        dead_letters,
+        stop,
+    };
+    Router::new().nest("/api", routes(local))
+}
+
+fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken) -> Router {
     let probes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
         .with_state(ready);
-    let api = match master {
-        Some(master) => api(Local::new(master, stop.clone())),
-        None => Router::new().fallback(async || Refusal::missing(NO_MASTER)),
+    let api = match side {
+        Some((master, dead_letters)) => api(master, dead_letters, stop.clone()),
+        None => {
+            let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
+            Router::new().nest("/api", none)
+        }
     };
     probes
-        .nest("/api", api)
+        .merge(api)
         .fallback(async || Refusal::missing(NO_ROUTE))
 }
 
-const NO_MASTER: &str =
-    "no local Master here: it takes in-memory adapters and a loopback ADMIN_HOST";
+const NO_MASTER: &str = "no local Master here: it takes a loopback ADMIN_HOST, and ADMIN_API=true where that is not the default";
 const NO_ROUTE: &str = "there is nothing of this name here";
 
-fn api(local: Local) -> Router {
+fn routes(local: Local) -> Router {
     Router::new()
         .route("/tasks", post(tasks::enqueue))
         .route("/control", post(control::send))
@@ -100,7 +122,10 @@ fn api(local: Local) -> Router {
         .route("/runs/{run_id}/logs", get(lines::lines))
         .route("/runs/{run_id}/files/{stream}", get(views::file))
         .route("/workers", get(views::workers))
-        .route("/queue", get(views::queue))
+        .route("/queue", get(queue::queue))
+        .route("/dead", get(queue::list))
+        .route("/dead/{id}", get(queue::show).delete(queue::discard))
+        .route("/dead/{id}/requeue", post(queue::requeue))
         .fallback(async || Refusal::missing(NO_ROUTE))
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it does not do that")

@@ -5,12 +5,13 @@ use std::fs;
 use std::sync::Arc;
 
 use gateway_adapters::host::Config;
+use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
-use gateway_core::ports::{Authenticator, Clock, Limiter, Master};
+use gateway_core::ports::{Authenticator, Clock, Limiter};
 
 use super::Outcome;
 
@@ -19,7 +20,7 @@ pub(super) struct Plugged {
     /// The use cases.
     pub(super) gateway: app::Gateway,
     /// The other side, for the operator's tools.
-    pub(super) master: Arc<dyn Master>,
+    pub(super) operator_side: OperatorSide,
     /// The key that was made for a developer's own worker.
     pub(super) local_key: Option<Secret>,
     /// What is behind each port.
@@ -52,7 +53,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     };
     Ok(Plugged {
         gateway: app::Gateway::new(&ports, patience),
-        master: backend.master,
+        operator_side: (backend.master, backend.dead_letters),
         local_key,
         behind: vec![
             ("task queue", MEMORY),

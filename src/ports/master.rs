@@ -141,6 +141,9 @@ pub enum MasterError {
     /// There is no room.
     #[error("no room for more {0}")]
     Full(&'static str),
+    /// Only the platform's own Master knows: the backend keeps nothing of the kind.
+    #[error("{0} are not kept here: only the platform's Master knows them")]
+    NotKept(&'static str),
     /// It is out of reach.
     #[error("the backend is temporarily unavailable")]
     Unavailable(#[source] Cause),

@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gateway_core::ports::Master;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{self, JoinHandle};
 
 use crate::client::{Command, Console, Output, run};
 use crate::inbound::admin::testing::FakeMaster;
-use crate::inbound::admin::{Readiness, serve};
+use crate::inbound::admin::{OperatorSide, Readiness, serve};
 
 /// An admin port that is served, and the Master behind it.
 pub(super) struct Gateway {
@@ -29,20 +28,20 @@ pub(super) struct Seen {
 impl Gateway {
     pub(super) async fn start() -> Self {
         let master = Arc::new(FakeMaster::default());
-        let given = Arc::clone(&master) as Arc<dyn Master>;
-        Self::serve(master, Some(given)).await
+        let side: OperatorSide = (master.clone(), master.clone());
+        Self::serve(master, Some(side)).await
     }
 
     pub(super) async fn start_without_master() -> Self {
         Self::serve(Arc::default(), None).await
     }
 
-    async fn serve(master: Arc<FakeMaster>, given: Option<Arc<dyn Master>>) -> Self {
+    async fn serve(master: Arc<FakeMaster>, side: Option<OperatorSide>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let base = format!("http://{}", listener.local_addr().expect("is bound"));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, given, Readiness::starting(), stopped));
+        let served = tokio::spawn(serve(listener, side, Readiness::starting(), stopped));
         Self {
             master,
             base,

@@ -7,11 +7,12 @@ use axum::http::StatusCode;
 use gateway_core::domain::Invalid;
 use gateway_core::domain::control::{Command, Recipient};
 use gateway_core::domain::id::{RequestId, RunId, TaskId, WorkerId};
+use gateway_core::ports::MasterError;
 use serde_json::Value;
 
 use super::dto;
 use super::error::Refusal;
-use super::local::{Local, made_up};
+use super::local::{Local, made_up, unknown};
 use super::tasks::texts;
 
 /// The longest wait for a reply. Whoever wants to wait longer asks again.
@@ -97,7 +98,7 @@ async fn cancel(
     let task = TaskId::parse_optional(&task_id.unwrap_or_default())?;
     let run = RunId::parse_optional(&run_id.unwrap_or_default())?;
     let to = match (worker, &run) {
-        (None, Some(run)) => Recipient::Worker(local.find(run).await?.worker),
+        (None, Some(run)) => Recipient::Worker(worker_of(local, run).await?),
         (worker, _) => anyone(worker),
     };
     let task = task
@@ -105,6 +106,15 @@ async fn cancel(
         .ok_or_else(|| Refusal::nonsense("task_id: needed where there is no run_id"))?;
     let reason = reason.unwrap_or_default();
     Ok((to, Command::Cancel { task, run, reason }))
+}
+
+async fn worker_of(local: &Local, run: &RunId) -> Result<WorkerId, Refusal> {
+    match local.master.run(run).await {
+        Err(MasterError::NotKept(_)) => Err(Refusal::nonsense(
+            "worker_id: needed, as it is not known here whose the run is",
+        )),
+        found => Ok(found?.ok_or_else(|| unknown(run))?.worker),
+    }
 }
 
 fn runtime(

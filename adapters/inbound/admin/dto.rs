@@ -1,14 +1,17 @@
 //! What goes over the wire, in JSON.
 
+mod queue;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gateway_core::domain::control::Reply;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::task::{Content, DeadLetter};
-use gateway_core::ports::{NumberedLine, QueueView, RunView, WorkerView};
+use gateway_core::ports::{NumberedLine, RunView, WorkerView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub(super) use self::queue::{Dead, DeadLetters, Limit, Nothing, Queue, Queues, WholeLetter};
 
 /// A task to queue.
 #[derive(Debug, Deserialize)]
@@ -227,55 +230,6 @@ impl From<WorkerView> for Worker {
             machine_arch: view.os.arch,
             capabilities: view.capabilities,
             timestamp: view.at.to_string(),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Queues {
-    pub(super) queues: Vec<Queue>,
-    pub(super) dead: Vec<Dead>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Queue {
-    worker_id: String,
-    waiting: usize,
-    held: usize,
-}
-
-impl From<QueueView> for Queue {
-    fn from(view: QueueView) -> Self {
-        Self {
-            worker_id: view.worker.to_string(),
-            waiting: view.waiting,
-            held: view.held,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Dead {
-    task_id: String,
-    run_id: String,
-    worker_id: String,
-    reason: String,
-    deliveries: u32,
-    at: String,
-}
-
-impl From<DeadLetter> for Dead {
-    fn from(letter: DeadLetter) -> Self {
-        let Content::Task(task) = letter.content else {
-            todo!()
-        };
-        Self {
-            task_id: task.id.to_string(),
-            run_id: task.run.to_string(),
-            worker_id: letter.worker.to_string(),
-            reason: letter.reason,
-            deliveries: letter.deliveries,
-            at: letter.at.to_string(),
         }
     }
 }

@@ -50,6 +50,7 @@ impl From<MasterError> for Refusal {
         let status = match &error {
             MasterError::RunExists(_) => StatusCode::CONFLICT,
             MasterError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            MasterError::NotKept(_) => StatusCode::NOT_IMPLEMENTED,
             MasterError::Unavailable(_) => {
                 log_outage(&error);
                 StatusCode::SERVICE_UNAVAILABLE

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::dto;
 use super::error::{Refusal, log_outage};
-use super::local::Local;
+use super::local::{Local, unknown};
 
 /// How long to wait for the next line before it is asked whether the run is still known.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -25,7 +25,9 @@ pub(super) async fn lines(
 ) -> Result<Response, Refusal> {
     let Query(asked) = asked?;
     let run = RunId::parse(&run)?;
-    local.find(&run).await?;
+    if !is_known(&local, &run).await? {
+        return Err(unknown(&run));
+    }
     let reader = Reader {
         local,
         run,
@@ -60,7 +62,8 @@ impl Reader {
             if let Some(text) = ndjson(&page) {
                 return Ok(Some((text, self)));
             }
-            if !self.done && !self.is_known().await? {
+            let known = is_known(&self.local, &self.run);
+            if !self.done && !known.await.inspect_err(log_outage)? {
                 break;
             }
         }
@@ -78,11 +81,13 @@ impl Reader {
         let page = self.local.stop.run_until_cancelled(page).await;
         page.transpose().inspect_err(log_outage)
     }
+}
 
-    /// Whether the run is still there: one that was forgotten never ends.
-    async fn is_known(&self) -> Result<bool, MasterError> {
-        let run = self.local.master.run(&self.run).await;
-        Ok(run.inspect_err(log_outage)?.is_some())
+/// Whether there is such a run, as far as can be told. One that was forgotten never ends.
+async fn is_known(local: &Local, run: &RunId) -> Result<bool, MasterError> {
+    match local.master.run(run).await {
+        Err(MasterError::NotKept(_)) => Ok(true),
+        found => Ok(found?.is_some()),
     }
 }
 
@@ -110,7 +115,7 @@ mod tests {
     use gateway_core::domain::run::RunStatus;
     use serde_json::{Value, json};
 
-    use super::super::testing::{Port, run};
+    use super::super::testing::{Port, error, run};
 
     #[tokio::test]
     async fn a_line_is_sent_with_all_that_is_known_of_it() {
@@ -207,6 +212,19 @@ mod tests {
         port.master.with(|books| books.runs.clear());
 
         assert!(follow.into_body().into_data_stream().next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_log_can_be_read_where_runs_are_not_known() {
+        let port = Port::with_master();
+        port.master.write(&run("r"), Stdout, "a");
+        port.master.with(|books| books.runs_unknown = true);
+
+        assert_eq!(indices(&port, "/api/runs/r/logs").await, [0]);
+        let (status, text) = port.get("/api/runs/r").await;
+        assert_eq!(status.as_u16(), 501);
+        let told = "runs are not kept here: only the platform's Master knows them";
+        assert_eq!(error(&text), told);
     }
 
     #[tokio::test]

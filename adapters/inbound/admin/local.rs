@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use gateway_core::domain::id::RunId;
-use gateway_core::ports::{Master, RunView};
+use gateway_core::ports::{DeadLetters, Master, RunView};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Refusal;
@@ -11,19 +11,16 @@ use super::error::Refusal;
 #[derive(Clone)]
 pub(super) struct Local {
     pub(super) master: Arc<dyn Master>,
+    pub(super) dead_letters: Arc<dyn DeadLetters>,
     /// Cancelled when the port is about to close.
     pub(super) stop: CancellationToken,
 }
 
 impl Local {
-    pub(super) fn new(master: Arc<dyn Master>, stop: CancellationToken) -> Self {
-        Self { master, stop }
-    }
-
     /// The run of this name.
     pub(super) async fn find(&self, run: &RunId) -> Result<RunView, Refusal> {
         let found = self.master.run(run).await?;
-        found.ok_or_else(|| Refusal::missing(format!("run {run} is unknown")))
+        found.ok_or_else(|| unknown(run))
     }
 
     /// What comes of `waiting`, unless the port closes first.
@@ -37,6 +34,11 @@ impl Local {
             .await
             .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, stopped))
     }
+}
+
+/// There is no such run.
+pub(super) fn unknown(run: &RunId) -> Refusal {
+    Refusal::missing(format!("run {run} is unknown"))
 }
 
 /// An identifier nobody has used: `kind`, a dash and 16 random digits.

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::control::{Command, Recipient, Reply};
-use gateway_core::domain::id::{RequestId, RunId, WorkerId};
+use gateway_core::domain::id::{LetterId, RequestId, RunId, TaskId, WorkerId};
 use gateway_core::domain::log::{LogLine, LogStream};
 use gateway_core::domain::run::{Report, Run, RunStatus};
-use gateway_core::domain::task::{DeadLetter, Task};
+use gateway_core::domain::task::{Content, DeadLetter, Task};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{
-    LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView,
+    DeadLetters, LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView,
 };
 use tokio::sync::watch;
 use tokio::time;
@@ -43,7 +43,11 @@ pub(crate) struct Books {
     pub(crate) replies: Vec<(WorkerId, Reply)>,
     pub(crate) workers: Vec<WorkerView>,
     pub(crate) queues: Vec<QueueView>,
+    /// The oldest first.
     pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) requeued: Vec<LetterId>,
+    /// Whether runs are the platform's Master's business alone.
+    pub(crate) runs_unknown: bool,
     pub(crate) full: bool,
     pub(crate) down: bool,
     /// How many wait for a line.
@@ -121,6 +125,14 @@ impl FakeMaster {
         let down = self.look().down;
         if down {
             return Err(MasterError::Unavailable("a secret of the backend".into()));
+        }
+        Ok(())
+    }
+
+    fn keeps_runs(&self) -> Result<(), MasterError> {
+        let unknown = self.look().runs_unknown;
+        if unknown {
+            return Err(MasterError::NotKept("runs"));
         }
         Ok(())
     }
@@ -233,11 +245,13 @@ impl Master for FakeMaster {
 
     async fn runs(&self) -> Result<Vec<RunView>, MasterError> {
         self.up()?;
+        self.keeps_runs()?;
         Ok(self.with(|books| books.runs.clone()))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunView>, MasterError> {
         self.up()?;
+        self.keeps_runs()?;
         Ok(self.with(|books| books.runs.iter().find(|view| view.id == *run).cloned()))
     }
 
@@ -267,6 +281,50 @@ impl Master for FakeMaster {
     async fn queues(&self) -> Result<Vec<QueueView>, MasterError> {
         Ok(self.with(|books| books.queues.clone()))
     }
+}
+
+#[async_trait]
+impl DeadLetters for FakeMaster {
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, MasterError> {
+        Ok(self.with(|books| books.dead.iter().rev().take(limit).cloned().collect()))
+    }
+
+    async fn find(&self, id: &LetterId) -> Result<Option<DeadLetter>, MasterError> {
+        Ok(self.with(|books| books.dead.iter().find(|letter| letter.id == *id).cloned()))
+    }
+
+    async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
+        let was_there = self.discard(id).await?;
+        if was_there {
+            self.with(|books| books.requeued.push(id.clone()));
+        }
+        Ok(was_there)
+    }
+
+    async fn discard(&self, id: &LetterId) -> Result<bool, MasterError> {
+        Ok(self.with(|books| {
+            let before = books.dead.len();
+            books.dead.retain(|letter| letter.id != *id);
+            books.dead.len() < before
+        }))
+    }
+}
+
+/// A task of the worker w that was given up at ten o'clock.
+pub(crate) fn dead_task(id: &str, task: &str) -> DeadLetter {
+    let task = Task::new(TaskId::parse(task).expect("is an identifier"));
+    DeadLetter {
+        id: letter(id),
+        content: Content::Task(Box::new(task)),
+        worker: worker("w"),
+        reason: "no slot".to_owned(),
+        deliveries: 5,
+        at: at(0),
+    }
+}
+
+pub(crate) fn letter(name: &str) -> LetterId {
+    LetterId::parse(name).expect("is an identifier")
 }
 
 pub(crate) fn worker(name: &str) -> WorkerId {

@@ -50,23 +50,11 @@ pub(super) async fn workers(State(local): State<Local>) -> Result<Json<dto::Work
     Ok(Json(dto::Workers { workers }))
 }
 
-/// `GET /api/queue`
-pub(super) async fn queue(State(local): State<Local>) -> Result<Json<dto::Queues>, Refusal> {
-    let queues = local.master.queues().await?;
-    let dead: Vec<gateway_core::domain::task::DeadLetter> = Vec::new();
-    Ok(Json(dto::Queues {
-        queues: queues.into_iter().map(dto::Queue::from).collect(),
-        dead: dead.into_iter().map(dto::Dead::from).collect(),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
-    use gateway_core::domain::id::TaskId;
     use gateway_core::domain::run::RunStatus;
-    use gateway_core::domain::task::{DeadLetter, Task};
     use gateway_core::domain::worker::{Load, Os, Percent, WorkerStatus};
-    use gateway_core::ports::{QueueView, WorkerView};
+    use gateway_core::ports::WorkerView;
     use serde_json::json;
 
     use super::super::testing::{Port, at, worker};
@@ -169,37 +157,5 @@ mod tests {
             "capabilities": {"spider": "true"}, "timestamp": "2026-11-22T10:00:00Z",
         }]});
         assert_eq!(port.read("/api/workers").await, wanted);
-    }
-
-    #[tokio::test]
-    async fn queues_show_what_waits_and_what_was_given_up() {
-        let port = Port::with_master();
-        port.master.with(|books| {
-            books.queues.push(QueueView {
-                worker: worker("w"),
-                waiting: 2,
-                held: 1,
-                oldest: None,
-            });
-            books.dead.push(DeadLetter {
-                id: gateway_core::domain::id::LetterId::parse("1-0").expect("is an identifier"),
-                content: gateway_core::domain::task::Content::Task(Box::new(Task::new(
-                    TaskId::parse("t").expect("is an identifier"),
-                ))),
-                worker: worker("w"),
-                reason: "no slot".to_owned(),
-                deliveries: 5,
-                at: at(0),
-            });
-        });
-
-        let wanted = json!({
-            "queues": [{"worker_id": "w", "waiting": 2, "held": 1}],
-            "dead": [{
-                "task_id": "t", "run_id": "t", "worker_id": "w", "reason": "no slot",
-                "deliveries": 5, "at": "2026-11-22T10:00:00Z",
-            }],
-        });
-        assert_eq!(port.read("/api/queue").await, wanted);
     }
 }

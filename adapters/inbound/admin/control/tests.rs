@@ -35,6 +35,21 @@ async fn a_cancel_of_a_run_goes_to_its_worker() {
 }
 
 #[tokio::test]
+async fn where_runs_are_not_known_a_cancel_needs_the_worker() {
+    let port = Port::with_master();
+    port.master.with(|books| books.runs_unknown = true);
+
+    let body = json!({"control_type": "cancel", "run_id": "r"});
+    let (status, error) = port.refusal("/api/control", &body).await;
+    assert_eq!(status, 400);
+    assert!(error.starts_with("worker_id: needed"), "{error}");
+
+    let body = json!({"control_type": "cancel", "run_id": "r", "worker_id": "w"});
+    let (to, _) = sent(&port, &body).await;
+    assert_eq!(to, Recipient::Worker(worker("w")));
+}
+
+#[tokio::test]
 async fn a_cancel_of_a_task_goes_to_everyone() {
     let body = json!({"control_type": "cancel", "task_id": "t"});
 

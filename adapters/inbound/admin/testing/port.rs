@@ -4,13 +4,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
-use gateway_core::ports::Master;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::FakeMaster;
-use crate::inbound::admin::{Readiness, router};
+use crate::inbound::admin::{OperatorSide, Readiness, router};
 
 /// The port without a socket.
 pub(in super::super) struct Port {
@@ -33,7 +32,7 @@ impl Port {
         let master = Arc::new(FakeMaster::default());
         let readiness = Readiness::starting();
         let stop = CancellationToken::new();
-        let given = local.then(|| Arc::clone(&master) as Arc<dyn Master>);
+        let given = local.then(|| -> OperatorSide { (master.clone(), master.clone()) });
         Self {
             router: router(given, readiness.clone(), &stop),
             master,
@@ -62,6 +61,11 @@ impl Port {
         let request = local(Method::POST, path)
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()));
+        text(self.send(request.expect("is a request")).await).await
+    }
+
+    pub(in super::super) async fn delete(&self, path: &str) -> (StatusCode, String) {
+        let request = local(Method::DELETE, path).body(Body::empty());
         text(self.send(request.expect("is a request")).await).await
     }
 
