@@ -12,7 +12,7 @@ mod environment;
 
 pub use self::config::{
     Admin, Auth, Backend, BackendUrl, Config, Database, Grpc, JwtAlgorithm, KeyStorage, Limit,
-    LogStreams, Memory, Problem, Problems, Redis, ResultStore, Results, Section, Setting, Task,
-    Tls, settings,
+    LogStreams, Memory, Problem, Problems, Redis, RedisTls, ResultStore, Results, Section, Setting,
+    Task, Tls, settings,
 };
 pub use self::environment::{Environment, environment};

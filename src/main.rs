@@ -102,11 +102,7 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 
     let readiness = Readiness::starting();
     readiness.ready();
-    let side = config
-        .admin
-        .host
-        .is_loopback()
-        .then_some(plugged.operator_side);
+    let side = config.admin.serves_api().then_some(plugged.operator_side);
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
     let operators = serve_operators(admin, side, readiness.clone(), drained.clone());

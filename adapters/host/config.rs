@@ -26,8 +26,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Auth, Database, Grpc, JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Redis, Task,
-    Tls,
+    Admin, Auth, Database, Grpc, JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Redis,
+    RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;
@@ -66,16 +66,18 @@ impl Config {
     }
 
     fn read(from: &mut Reader) -> Self {
+        let redis = Redis::read(from);
+        let backend = Backend::read(from);
         Self {
             grpc: Grpc::read(from),
-            admin: Admin::read(from),
+            admin: Admin::read(from, backend),
             auth: Auth::read(from),
             limit: Limit::read(from),
             task: Task::read(from),
             memory: Memory::read(from),
-            redis: Redis::read(from),
+            redis,
             database: Database::read(from),
-            backend: Backend::read(from),
+            backend,
             results: Results::read(from),
             log_streams: LogStreams::read(from),
             log: LogSettings::read(from),

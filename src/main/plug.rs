@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
-use gateway_adapters::host::Config;
+use gateway_adapters::host::{Backend, Config};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
 use gateway_adapters::outbound::{SystemClock, memory};
@@ -31,6 +31,9 @@ pub(super) struct Plugged {
 pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     const MEMORY: &str = "memory: nothing outlives the process";
 
+    if config.backend == Backend::Redis {
+        return Err("the adapters on Redis are not plugged in".into());
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backend = memory::Backend::new(&memory_settings(config), &clock);
     let (authenticator, local_key, who) = authenticator(config)?;

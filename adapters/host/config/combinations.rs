@@ -5,15 +5,46 @@ use super::{Backend, Config, ResultStore};
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
     tls(read);
+    redis_tls(config, read);
     heartbeats(config, read);
     ports(config, read);
+    api(config, read);
     results(config, read);
 }
 
 fn tls(read: &mut Reader) {
     const CERT: &str = "GRPC_TLS_CERT_PATH";
     const KEY: &str = "GRPC_TLS_KEY_PATH";
-    for (given, missing) in [(CERT, KEY), (KEY, CERT)] {
+    both_or_neither(read, CERT, KEY);
+    if read.is_given("GRPC_TLS_CA_PATH") && !(read.is_given(CERT) || read.is_given(KEY)) {
+        let cited = read.cite("GRPC_TLS_CA_PATH");
+        read.blame(format!(
+            "{cited} asks for client certificates, which needs {CERT} and {KEY}"
+        ));
+    }
+}
+
+fn redis_tls(config: &Config, read: &mut Reader) {
+    const CERT: &str = "REDIS_TLS_CERT_PATH";
+    const KEY: &str = "REDIS_TLS_KEY_PATH";
+    both_or_neither(read, CERT, KEY);
+    let encrypted = config.redis.url.scheme().starts_with("rediss");
+    if encrypted || !read.is_sound("REDIS_URL") {
+        return;
+    }
+    for name in ["REDIS_TLS_CA_PATH", CERT, KEY] {
+        if read.is_given(name) {
+            let cited = read.cite(name);
+            read.blame(format!(
+                "{cited} is for TLS, which needs a REDIS_URL of scheme rediss, rediss-cluster or \
+                 rediss-sentinel"
+            ));
+        }
+    }
+}
+
+fn both_or_neither(read: &mut Reader, one: &str, other: &str) {
+    for (given, missing) in [(one, other), (other, one)] {
         if read.is_given(given) && !read.is_given(missing) {
             let cited = read.cite(given);
             read.blame(format!(
@@ -21,10 +52,23 @@ fn tls(read: &mut Reader) {
             ));
         }
     }
-    if read.is_given("GRPC_TLS_CA_PATH") && !(read.is_given(CERT) || read.is_given(KEY)) {
-        let cited = read.cite("GRPC_TLS_CA_PATH");
+}
+
+fn api(config: &Config, read: &mut Reader) {
+    const NAME: &str = "ADMIN_API";
+    if !read.is_given(NAME) || !config.admin.api || config.admin.serves_api() {
+        return;
+    }
+    let needed = if config.admin.enabled {
+        "ADMIN_HOST"
+    } else {
+        "ADMIN_ENABLED"
+    };
+    if read.is_sound(NAME) && read.is_sound(needed) {
+        let (cited, needed) = (read.cite(NAME), read.cite(needed));
         read.blame(format!(
-            "{cited} asks for client certificates, which needs {CERT} and {KEY}"
+            "{cited} is true, but the API is served on a loopback address of the admin port only; \
+             mend {needed}, or leave it out"
         ));
     }
 }

@@ -67,6 +67,15 @@ pub(super) fn seconds(range: RangeInclusive<u64>) -> impl Fn(&str) -> Parsed<Dur
     }
 }
 
+/// A whole number of milliseconds within `range`.
+pub(super) fn milliseconds(range: RangeInclusive<u64>) -> impl Fn(&str) -> Parsed<Duration> {
+    move |text| {
+        whole(range.clone())(text)
+            .map(Duration::from_millis)
+            .map_err(|_| format!("a whole number of milliseconds {}", within(&range)))
+    }
+}
+
 /// Seconds that may have a fraction, up to a day.
 pub(super) fn grace(text: &str) -> Parsed<Duration> {
     fraction(text, 0.0..=86_400.0)
@@ -187,6 +196,8 @@ mod tests {
 
         assert_eq!(seconds(1..=5)("5"), Ok(Duration::from_secs(5)));
         all_refused(seconds(1..=5), &["0", "6", "5s"]);
+        assert_eq!(milliseconds(1..=5)("5"), Ok(Duration::from_millis(5)));
+        all_refused(milliseconds(1..=5), &["0", "6", "5ms", "0.5"]);
     }
 
     #[test]

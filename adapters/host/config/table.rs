@@ -100,6 +100,7 @@ const SECTIONS: &[Section] = &[
         set("ADMIN_ENABLED", "true", "serve the admin HTTP port"),
         set("ADMIN_HOST", "127.0.0.1", "its listen address"),
         set("ADMIN_PORT", "50052", "its listen port; 0 picks a free one and logs it"),
+        unset("ADMIN_API", "serve the operator's API there, on a loopback address; true on memory, false on redis"),
     ]),
     section("authentication", &[
         set("AUTH_ENABLED", "true", "authenticate workers"),
@@ -135,6 +136,12 @@ const SECTIONS: &[Section] = &[
     section("Redis", &[
         set("REDIS_URL", "redis://localhost:6379/0", "redis, rediss, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel").secret(),
         set("REDIS_NAMESPACE", "antcode", "prefix of every key"),
+        set("REDIS_POOL_SIZE", "8", "connections for ordinary commands"),
+        set("REDIS_COMMAND_TIMEOUT_MS", "2000", "milliseconds until a command counts as failed"),
+        set("REDIS_DEAD_MAXLEN", "10000", "dead letters kept, about"),
+        unset("REDIS_TLS_CA_PATH", "PEM bundle of CAs for the server's certificate, instead of the system's"),
+        unset("REDIS_TLS_CERT_PATH", "PEM client certificate; needs the key"),
+        unset("REDIS_TLS_KEY_PATH", "PEM private key of the client certificate; needs the certificate"),
     ]),
     section("MySQL", &[
         unset("DATABASE_URL", "mysql://user:password@host:3306/database").secret(),

@@ -18,50 +18,41 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
             refuse(read, name, what, "unset it");
         }
     }
-    if config.backend == Backend::Redis && read.is_sound("GATEWAY_BACKEND") {
+    let redis = config.backend == Backend::Redis && read.is_sound("GATEWAY_BACKEND");
+    if redis && !cfg!(feature = "redis") {
         let name = asked_by(read, "GATEWAY_BACKEND", "REDIS_URL");
-        let remedy = "unset it, or set GATEWAY_BACKEND=memory";
-        refuse(
-            read,
-            name,
-            &lacking("Redis", cfg!(feature = "redis")),
-            remedy,
-        );
+        let cited = read.cite(name);
+        read.blame(format!(
+            "{cited} asks for Redis, but this program was built without the feature redis; \
+             unset it, or set GATEWAY_BACKEND=memory"
+        ));
     }
     match config.results.store {
         ResultStore::Mysql if read.is_sound("RESULT_STORE") => {
             let name = asked_by(read, "RESULT_STORE", "DATABASE_URL");
             let remedy = "unset it, or set RESULT_STORE=memory";
-            refuse(
-                read,
-                name,
-                &lacking("MySQL", cfg!(feature = "mysql")),
-                remedy,
-            );
+            let what = if cfg!(feature = "mysql") {
+                "MySQL"
+            } else {
+                "MySQL (it was also built without the feature mysql)"
+            };
+            refuse(read, name, what, remedy);
         }
         ResultStore::Stream => {
-            let what = lacking("Redis", cfg!(feature = "redis"));
-            refuse(read, "RESULT_STORE", &what, "set RESULT_STORE=memory");
+            let what = "results in a Redis stream";
+            refuse(read, "RESULT_STORE", what, "set RESULT_STORE=memory");
         }
         ResultStore::Memory | ResultStore::Mysql => {}
     }
     if config.results.publish {
-        let what = lacking("Redis", cfg!(feature = "redis"));
-        refuse(read, "RESULT_PUBLISH", &what, "set RESULT_PUBLISH=false");
+        let what = "results published to Redis";
+        refuse(read, "RESULT_PUBLISH", what, "set RESULT_PUBLISH=false");
     }
 }
 
 /// The setting that made the choice: the one that names it, else the one that implies it.
 fn asked_by(read: &Reader, named: &'static str, implied: &'static str) -> &'static str {
     if read.is_given(named) { named } else { implied }
-}
-
-fn lacking(backend: &str, feature: bool) -> String {
-    if feature {
-        return backend.to_owned();
-    }
-    let name = backend.to_lowercase();
-    format!("{backend} (it was also built without the feature {name})")
 }
 
 fn refuse(read: &mut Reader, name: &str, what: &str, remedy: &str) {

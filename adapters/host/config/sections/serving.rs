@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use super::super::choice::Backend;
 use super::super::parse::{self, DAY};
 use super::super::reader::Reader;
 
@@ -95,19 +96,43 @@ pub struct Admin {
     pub host: IpAddr,
     /// Listen port; 0 picks a free one.
     pub port: u16,
+    /// Whether the operator's API is to be there, beside the probes; see [`Admin::serves_api`].
+    pub api: bool,
 }
 
 impl Admin {
-    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
+    /// Reads it; the choice of the backend must have been read before.
+    pub(in crate::host::config) fn read(from: &mut Reader, backend: Backend) -> Self {
         Self {
             enabled: from.get("ADMIN_ENABLED", parse::switch),
             host: from.get("ADMIN_HOST", parse::host),
             port: from.get("ADMIN_PORT", parse::port),
+            api: api(from, backend),
         }
+    }
+
+    /// Whether the operator's API is served: nobody proves who they are there, so it stays on this
+    /// machine.
+    pub fn serves_api(&self) -> bool {
+        self.enabled && self.api && self.host.is_loopback()
     }
 
     /// Where to listen, and where the tools find the local Master.
     pub fn address(&self) -> SocketAddr {
         (self.host, self.port).into()
     }
+}
+
+/// Where Redis is shared, the platform's Master does what the API is for; it is there on demand.
+fn api(from: &mut Reader, backend: Backend) -> bool {
+    const NAME: &str = "ADMIN_API";
+    if let Some(api) = from.find(NAME, parse::switch) {
+        return api;
+    }
+    let (api, shown, why) = match backend {
+        Backend::Memory => (true, "true", "default on memory"),
+        Backend::Redis => (false, "false", "default on redis"),
+    };
+    from.chosen(NAME, shown, why);
+    api
 }

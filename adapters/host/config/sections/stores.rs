@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::parse::{self, DAY};
@@ -44,6 +45,24 @@ pub struct Redis {
     pub url: BackendUrl,
     /// The prefix of every key.
     pub namespace: String,
+    /// Connections for ordinary commands. Too few and a slow reply holds up the others; more than
+    /// a few dozen bring nothing.
+    pub pool_size: usize,
+    /// Until a command counts as failed.
+    pub command_timeout: Duration,
+    /// Dead letters kept, about; the oldest go.
+    pub max_dead: u64,
+    /// What TLS needs besides the system's roots.
+    pub tls: RedisTls,
+}
+
+/// The files that TLS to Redis needs, as PEM; none of them are needed by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedisTls {
+    /// Who vouches for the server, instead of the system's roots.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its private key, if the server wants one.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 impl Redis {
@@ -59,6 +78,25 @@ impl Redis {
         Self {
             url: from.get("REDIS_URL", schemes),
             namespace: from.get("REDIS_NAMESPACE", parse::namespace),
+            pool_size: from.get("REDIS_POOL_SIZE", parse::whole(1..=64)),
+            command_timeout: from.get(
+                "REDIS_COMMAND_TIMEOUT_MS",
+                parse::milliseconds(100..=60_000),
+            ),
+            max_dead: from.get("REDIS_DEAD_MAXLEN", parse::whole(1..=u64::MAX)),
+            tls: RedisTls::read(from),
+        }
+    }
+}
+
+impl RedisTls {
+    fn read(from: &mut Reader) -> Self {
+        let ca = from.find("REDIS_TLS_CA_PATH", parse::path);
+        let certificate = from.find("REDIS_TLS_CERT_PATH", parse::path);
+        let key = from.find("REDIS_TLS_KEY_PATH", parse::path);
+        Self {
+            ca,
+            client: certificate.zip(key),
         }
     }
 }

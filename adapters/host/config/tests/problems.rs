@@ -33,6 +33,10 @@ fn all_problems_are_told_at_once() {
         ("TASK_MAX_DELIVERIES", "0"),
         ("MEMORY_MAX_TASKS", "-1"),
         ("REDIS_NAMESPACE", "a b"),
+        ("REDIS_POOL_SIZE", "65"),
+        ("REDIS_COMMAND_TIMEOUT_MS", "99"),
+        ("REDIS_DEAD_MAXLEN", "0"),
+        ("ADMIN_API", "perhaps"),
         ("DATABASE_TIMEZONE", "+8"),
         ("GATEWAY_BACKEND", "rdis"),
         ("RESULT_STORE", "disk"),
@@ -40,7 +44,7 @@ fn all_problems_are_told_at_once() {
         ("LOG_FORMAT", "xml"),
     ]);
 
-    assert_eq!(told.len(), 16, "{told:#?}");
+    assert_eq!(told.len(), 20, "{told:#?}");
     assert!(
         told.iter()
             .all(|problem| problem.contains(", but must be ")),

@@ -32,6 +32,33 @@ fn combinations_that_cannot_work_are_problems() {
             vec![("RESULT_PUBLISH", "1")],
             "is true, which needs GATEWAY_BACKEND=redis",
         ),
+        (
+            vec![("REDIS_TLS_CERT_PATH", "c"), ("REDIS_URL", "rediss://h")],
+            "is set without REDIS_TLS_KEY_PATH",
+        ),
+        (
+            vec![("REDIS_TLS_KEY_PATH", "k"), ("REDIS_URL", "rediss://h")],
+            "is set without REDIS_TLS_CERT_PATH",
+        ),
+        (
+            vec![
+                ("REDIS_TLS_CA_PATH", "c"),
+                ("REDIS_URL", "redis-cluster://h"),
+            ],
+            "needs a REDIS_URL of scheme rediss",
+        ),
+        (
+            vec![("REDIS_TLS_KEY_PATH", "k")],
+            "REDIS_TLS_KEY_PATH (environment variable REDIS_TLS_KEY_PATH) is for TLS",
+        ),
+        (
+            vec![("ADMIN_API", "true"), ("ADMIN_HOST", "0.0.0.0")],
+            "mend ADMIN_HOST",
+        ),
+        (
+            vec![("ADMIN_API", "true"), ("ADMIN_ENABLED", "false")],
+            "mend ADMIN_ENABLED",
+        ),
     ] {
         let told = problems(set.clone());
         let found = told
@@ -57,8 +84,6 @@ fn a_combination_is_not_judged_by_a_value_that_did_not_parse() {
 #[test]
 fn what_this_build_cannot_serve_is_refused_by_name() {
     for (name, value) in [
-        ("GATEWAY_BACKEND", "redis"),
-        ("REDIS_URL", "rediss-cluster://a:1,b:2"),
         ("RESULT_STORE", "mysql"),
         ("RESULT_STORE", "stream"),
         ("RESULT_PUBLISH", "true"),
@@ -89,4 +114,59 @@ fn memory_by_name_wins_over_an_address_that_is_set() {
 
     assert_eq!(config.backend, Backend::Memory);
     assert_eq!(config.results.store, ResultStore::Memory);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn on_redis_the_api_is_there_on_demand_only() {
+    let redis = ("REDIS_URL", "rediss-cluster://u:p@a:1,b:2");
+    for (set, api) in [
+        (vec![redis], false),
+        (vec![redis, ("ADMIN_API", "true")], true),
+        (vec![], true),
+        (vec![("ADMIN_API", "off")], false),
+        (vec![("ADMIN_HOST", "0.0.0.0")], false),
+    ] {
+        let environment = Environment::from_iter(set.clone());
+        let config = Config::load(&Flags::default(), &environment).expect("loads");
+        assert_eq!(config.admin.serves_api(), api, "{set:?}");
+    }
+    let lines = load([redis]).expect("loads").describe().join("\n");
+    assert!(lines.contains("default on redis"), "{lines}");
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn what_is_set_of_redis_is_read() {
+    let config = load([
+        ("REDIS_URL", "rediss://h"),
+        ("REDIS_POOL_SIZE", "3"),
+        ("REDIS_COMMAND_TIMEOUT_MS", "150"),
+        ("REDIS_DEAD_MAXLEN", "7"),
+        ("REDIS_TLS_CA_PATH", "ca.pem"),
+        ("REDIS_TLS_CERT_PATH", "cert.pem"),
+        ("REDIS_TLS_KEY_PATH", "key.pem"),
+    ])
+    .expect("loads");
+
+    let redis = config.redis;
+    assert_eq!((redis.pool_size, redis.max_dead), (3, 7));
+    assert_eq!(redis.command_timeout, std::time::Duration::from_millis(150));
+    assert_eq!(redis.tls.ca, Some("ca.pem".into()));
+    let client = Some(("cert.pem".into(), "key.pem".into()));
+    assert_eq!(redis.tls.client, client);
+}
+
+#[cfg(not(feature = "redis"))]
+#[test]
+fn redis_is_refused_by_the_feature_that_is_missing() {
+    for (name, value) in [
+        ("GATEWAY_BACKEND", "redis"),
+        ("REDIS_URL", "rediss-cluster://a:1,b:2"),
+    ] {
+        let told = problems([(name, value)]);
+        let found = told.iter().find(|problem| problem.starts_with(name));
+        let problem = found.unwrap_or_else(|| panic!("{name}: {told:#?}"));
+        assert!(problem.contains("without the feature redis"), "{problem}");
+    }
 }
