@@ -1,15 +1,19 @@
-//! The operator's tools: they speak to the admin port of a gateway that runs on this machine.
+//! The operator's tools: they speak to the API of a gateway, through a [`Door`].
 //!
-//! What they are told on the command line is not their concern, nor whether they write to a
+//! As a rule that is the admin port of a gateway on this machine, [`Http`]. What they are told on the command line is not their concern, nor whether they write to a
 //! terminal: both are handed to [`run`].
 
+mod api;
 mod arguments;
 mod console;
 mod control;
+mod dead;
+mod door;
 mod enqueue;
 mod error;
 mod http;
 mod logs;
+mod queue;
 mod runs;
 mod table;
 #[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
@@ -20,13 +24,19 @@ use std::process::ExitCode;
 
 pub use self::console::{Console, Output};
 pub use self::control::{Configure, Control, End, Runtime};
+pub use self::dead::{Dead, DeadList, DeadShow};
+pub use self::door::{Body, Door};
 pub use self::enqueue::Enqueue;
 pub use self::error::ClientError;
+pub use self::http::Http;
 pub use self::logs::Logs;
+pub use self::queue::Queue;
 pub use self::runs::Runs;
 pub use self::wire::NewTask;
 
-use self::http::Http;
+use gateway_core::ports::Clock;
+
+use self::api::Api;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -37,11 +47,15 @@ pub enum Command {
     Runs(Runs),
     /// Print a log.
     Logs(Logs),
+    /// Show what waits.
+    Queue(Queue),
+    /// Deal with what was given up.
+    Dead(Dead),
     /// Tell workers something.
     Control(Control),
 }
 
-/// Carries out `command` against the gateway at `base`, such as `http://127.0.0.1:50052`.
+/// Carries out `command` at the gateway behind `door`.
 ///
 /// It blocks. A reader that goes away, as `head` does, ends it without a complaint.
 ///
@@ -49,16 +63,19 @@ pub enum Command {
 ///
 /// [`ClientError`], a sentence each, if the gateway cannot be reached or refuses.
 pub fn run(
-    base: &str,
+    door: &dyn Door,
+    clock: &dyn Clock,
     command: &Command,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
-    let http = Http::new(base);
+    let api = Api(door);
     let done = match command {
-        Command::Enqueue(enqueue) => enqueue::run(&http, enqueue, console),
-        Command::Runs(runs) => runs::run(&http, runs, console),
-        Command::Logs(logs) => logs::run(&http, logs, console),
-        Command::Control(control) => control::run(&http, control, console),
+        Command::Enqueue(enqueue) => enqueue::run(&api, enqueue, console),
+        Command::Runs(runs) => runs::run(&api, runs, console),
+        Command::Logs(logs) => logs::run(&api, logs, console),
+        Command::Queue(queue) => queue::run(&api, clock, *queue, console),
+        Command::Dead(dead) => dead::run(&api, dead, console),
+        Command::Control(control) => control::run(&api, control, console),
     };
     match done {
         Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {

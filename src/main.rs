@@ -19,6 +19,7 @@ use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, signals, telemetry};
 use gateway_adapters::inbound::admin::{self, OperatorSide, Readiness};
 use gateway_adapters::inbound::grpc;
+use gateway_adapters::outbound::SystemClock;
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -55,8 +56,9 @@ fn use_tool(tool: Command, config: &Config) -> Outcome<ExitCode> {
             "ADMIN_PORT=0 lets the gateway choose; set it to the port that it announced".into(),
         );
     }
-    let base = format!("http://{}", config.admin.address());
-    Ok(client::run(&base, &tool, &mut client::Console::standard())?)
+    let http = client::Http::new(&format!("http://{}", config.admin.address()));
+    let mut console = client::Console::standard();
+    Ok(client::run(&http, &SystemClock, &tool, &mut console)?)
 }
 
 /// Prints the settings in force and what they would start.

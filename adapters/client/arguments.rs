@@ -2,7 +2,10 @@
 
 use crate::host::cli::{self, Recipient};
 
-use super::{Command, Configure, Control, End, Enqueue, Logs, NewTask, Runs, Runtime};
+use super::{
+    Command, Configure, Control, Dead, DeadList, DeadShow, End, Enqueue, Logs, NewTask, Queue,
+    Runs, Runtime,
+};
 
 impl Command {
     /// The tool that was asked for; none if it is no tool but the gateway itself.
@@ -18,6 +21,8 @@ impl Command {
                 follow,
                 json,
             }) => Some(Self::Logs(Logs { run, follow, json })),
+            cli::Command::Queue(cli::Queue { json }) => Some(Self::Queue(Queue { json })),
+            cli::Command::Dead(dead) => Some(Self::Dead(dead.into())),
             cli::Command::Control(control) => Some(Self::Control(control.into())),
         }
     }
@@ -73,6 +78,17 @@ impl From<cli::End> for End {
             task: asked.task_id,
             worker: asked.worker,
             reason: asked.reason,
+        }
+    }
+}
+
+impl From<cli::Dead> for Dead {
+    fn from(asked: cli::Dead) -> Self {
+        match asked {
+            cli::Dead::List { limit, json } => Self::List(DeadList { limit, json }),
+            cli::Dead::Show { id, json } => Self::Show(DeadShow { id, json }),
+            cli::Dead::Requeue { id } => Self::Requeue(id),
+            cli::Dead::Drop { id } => Self::Drop(id),
         }
     }
 }

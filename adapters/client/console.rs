@@ -1,6 +1,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use serde_json::Value;
 
 use super::ClientError;
 
@@ -20,6 +23,22 @@ impl Console<'_> {
             out: Output::new(out.is_terminal(), out),
             err: Output::new(err.is_terminal(), err),
         }
+    }
+
+    /// Prints `lines`, and is done.
+    pub(super) fn lines(&mut self, lines: &[String]) -> Result<ExitCode, ClientError> {
+        for line in lines {
+            self.out.line(line)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints `json` for people, and is done.
+    pub(super) fn json(&mut self, json: &Value) -> Result<ExitCode, ClientError> {
+        for line in format!("{json:#}").lines() {
+            self.out.line(line)?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -6,7 +6,7 @@ use gateway_core::domain::id::RequestId;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::http::Http;
+use super::api::Api;
 use super::{ClientError, Console, wire};
 
 /// Something to tell workers.
@@ -58,15 +58,15 @@ pub struct Runtime {
 }
 
 pub(super) fn run(
-    http: &Http,
+    api: &Api<'_>,
     control: &Control,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
     let (kind, end) = match control {
         Control::Cancel(end) => ("cancel", end),
         Control::Kill(end) => ("kill", end),
-        Control::Config(configure) => return self::configure(http, configure, console),
-        Control::Runtime(asked) => return runtime(http, asked, console),
+        Control::Config(configure) => return self::configure(api, configure, console),
+        Control::Runtime(asked) => return runtime(api, asked, console),
     };
     let body = json!({
         "control_type": kind,
@@ -75,13 +75,13 @@ pub(super) fn run(
         "run_id": end.run,
         "reason": end.reason,
     });
-    let _: wire::Sent = http.post("/api/control", &body)?;
+    let _: wire::Sent = api.post("/api/control", &body)?;
     console.out.line(&format!("sent: {kind} run {}", end.run))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn configure(
-    http: &Http,
+    api: &Api<'_>,
     asked: &Configure,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
@@ -90,7 +90,7 @@ fn configure(
         "worker_id": asked.worker,
         "config": asked.settings,
     });
-    let _: wire::Sent = http.post("/api/control", &body)?;
+    let _: wire::Sent = api.post("/api/control", &body)?;
     let whom = asked.worker.as_deref().unwrap_or("all workers");
     console
         .out
@@ -99,13 +99,13 @@ fn configure(
 }
 
 fn runtime(
-    http: &Http,
+    api: &Api<'_>,
     asked: &Runtime,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
     let expected = match asked.worker {
         Some(_) => 1,
-        None => present(http)?,
+        None => present(api)?,
     };
     let body = json!({
         "control_type": "runtime_manage",
@@ -113,9 +113,9 @@ fn runtime(
         "action": asked.action,
         "payload": asked.payload,
     });
-    let sent: wire::Sent = http.post("/api/control", &body)?;
+    let sent: wire::Sent = api.post("/api/control", &body)?;
     let request = RequestId::parse(&sent.request_id.unwrap_or_default())?;
-    let replies = replies(http, &request, expected, asked.wait)?;
+    let replies = replies(api, &request, expected, asked.wait)?;
     for reply in &replies {
         console.out.line(&told(reply))?;
     }
@@ -135,8 +135,8 @@ fn runtime(
 }
 
 /// How many workers are there to reply.
-fn present(http: &Http) -> Result<usize, ClientError> {
-    let wire::Workers { workers } = http.read("/api/workers")?;
+fn present(api: &Api<'_>) -> Result<usize, ClientError> {
+    let wire::Workers { workers } = api.read("/api/workers")?;
     let present = workers.iter().filter(|worker| worker.status != "offline");
     match present.count() {
         0 => Err(ClientError::Refused("no worker is there to reply".into())),
@@ -146,7 +146,7 @@ fn present(http: &Http) -> Result<usize, ClientError> {
 
 /// The replies to `request`, as soon as there are so many or the time is over.
 fn replies(
-    http: &Http,
+    api: &Api<'_>,
     request: &RequestId,
     expected: usize,
     wait: Duration,
@@ -158,7 +158,7 @@ fn replies(
         let left = deadline.saturating_duration_since(Instant::now());
         let turn = left.min(TURN).as_millis();
         let path = format!("/api/control/replies/{request}?wait_ms={turn}");
-        let wire::Replies { replies } = http.read(&path)?;
+        let wire::Replies { replies } = api.read(&path)?;
         if replies.len() >= expected || left.is_zero() {
             return Ok(replies);
         }

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use gateway_core::domain::id::RunId;
 
-use super::http::Http;
+use super::api::Api;
 use super::runs::duration;
 use super::{ClientError, Console, NewTask, logs, wire};
 
@@ -16,7 +16,7 @@ pub struct Enqueue {
 }
 
 pub(super) fn run(
-    http: &Http,
+    api: &Api<'_>,
     asked: &Enqueue,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
@@ -24,7 +24,7 @@ pub(super) fn run(
         task_id,
         run_id,
         worker_id,
-    } = http.post("/api/tasks", &asked.task)?;
+    } = api.post("/api/tasks", &asked.task)?;
     let queued = format!("queued run {run_id} (task {task_id}) for {worker_id}");
     console.out.line(&queued)?;
     if !asked.follow {
@@ -32,7 +32,7 @@ pub(super) fn run(
         console.err.line(&hint)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = logs::follow(http, &RunId::parse(&run_id)?, console)?;
+    let ended = logs::follow(api, &RunId::parse(&run_id)?, console)?;
     console.out.line(&result(&ended))?;
     Ok(match ended.status.as_str() {
         "success" => ExitCode::SUCCESS,

@@ -7,8 +7,8 @@ use gateway_core::domain::Invalid;
 pub enum ClientError {
     /// Nobody answers.
     #[error(
-        "no gateway answers at {base} ({reason}); is one running there on in-memory adapters, \
-         and are ADMIN_HOST and ADMIN_PORT the same here?"
+        "no gateway answers at {base} ({reason}); is one running there with its API on, \
+         and are ADMIN_API, ADMIN_HOST and ADMIN_PORT the same here?"
     )]
     Unreachable {
         /// Where the gateway should be.
@@ -20,18 +20,18 @@ pub enum ClientError {
     #[error("{0}")]
     Refused(String),
     /// The gateway went silent in the middle of its answer.
-    #[error("the gateway at {base} broke off: {reason}")]
+    #[error("{door} broke off: {reason}")]
     BrokenOff {
-        /// Where the gateway is.
-        base: String,
+        /// Who it is.
+        door: String,
         /// What became of the connection.
         reason: String,
     },
     /// The answer is none that a gateway gives.
-    #[error("what answers at {base} is no gateway of this kind: {reason}")]
+    #[error("{door} answers as no gateway of this kind does: {reason}")]
     Garbled {
-        /// Where it is.
-        base: String,
+        /// Who it is.
+        door: String,
         /// What is odd about the answer.
         reason: String,
     },

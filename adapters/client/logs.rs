@@ -1,12 +1,12 @@
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 
 use gateway_core::domain::id::RunId;
 use gateway_core::domain::log::LogStream;
 
+use super::api::Api;
 use super::console::CopyError;
-use super::http::Http;
-use super::{ClientError, Console, wire};
+use super::{Body, ClientError, Console, wire};
 
 /// Which log to print, and how.
 #[derive(Clone, Debug)]
@@ -20,12 +20,12 @@ pub struct Logs {
 }
 
 pub(super) fn run(
-    http: &Http,
+    api: &Api<'_>,
     asked: &Logs,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
     let run = RunId::parse(&asked.run)?;
-    let log = Log { http, run: &run };
+    let log = Log { api, run: &run };
     if asked.json {
         log.pass_on(asked.follow, console)?;
     } else {
@@ -39,17 +39,17 @@ pub(super) fn run(
 
 /// Prints the log of `run` until it has ended, and tells how it ended.
 pub(super) fn follow(
-    http: &Http,
+    api: &Api<'_>,
     run: &RunId,
     console: &mut Console<'_>,
 ) -> Result<wire::Run, ClientError> {
-    let log = Log { http, run };
+    let log = Log { api, run };
     log.print(true, console)?;
     log.end()
 }
 
 struct Log<'a> {
-    http: &'a Http,
+    api: &'a Api<'a>,
     run: &'a RunId,
 }
 
@@ -68,7 +68,7 @@ impl Log<'_> {
     fn print(&self, follow: bool, console: &mut Console<'_>) -> Result<(), ClientError> {
         let (mut lines, mut missing, mut replaced) = (0_u64, 0_u64, false);
         for line in self.lines(follow)? {
-            match self.http.parse(&line?)? {
+            match self.api.parse(&line?)? {
                 wire::Entry::Line { .. } if replaced => {}
                 wire::Entry::Line { log_type, content } => {
                     lines += 1;
@@ -97,13 +97,13 @@ impl Log<'_> {
     ///
     /// A gateway that shuts down ends a log in good order, whatever the run does.
     fn end(&self) -> Result<wire::Run, ClientError> {
-        match self.http.read(&format!("/api/runs/{}", self.run)) {
+        match self.api.read(&format!("/api/runs/{}", self.run)) {
             Ok(wire::Run { status, .. }) if is_open(&status) => {}
             Err(ClientError::Unreachable { .. }) => {}
             run => return run,
         }
         let reason = "its log ended before the run did";
-        Err(self.http.broken_off(&reason))
+        Err(self.api.broken_off(&reason))
     }
 
     fn lines(
@@ -111,8 +111,8 @@ impl Log<'_> {
         follow: bool,
     ) -> Result<impl Iterator<Item = Result<String, ClientError>>, ClientError> {
         let path = format!("/api/runs/{}/logs?follow={follow}", self.run);
-        let lines = BufReader::new(self.http.open(&path)?).lines();
-        Ok(lines.map(|line| line.map_err(|error| self.http.broken_off(&error))))
+        let lines = BufReader::new(self.api.open(&path)?).lines();
+        Ok(lines.map(|line| line.map_err(|error| self.api.broken_off(&error))))
     }
 
     /// Prints the complete files, if they came.
@@ -123,7 +123,7 @@ impl Log<'_> {
         console.err.line("printing the log files instead")?;
         for (output, file) in [&mut console.out, &mut console.err].into_iter().zip(files) {
             output.copy(file).map_err(|error| match error {
-                CopyError::In(error) => self.http.broken_off(&error),
+                CopyError::In(error) => self.api.broken_off(&error),
                 CopyError::Out(error) => error,
             })?;
         }
@@ -133,11 +133,11 @@ impl Log<'_> {
     /// The two files, if one came and whatever came is complete.
     ///
     /// A program that wrote nothing to one of its outputs has no file of it.
-    fn files(&self) -> Result<Option<[Box<dyn Read>; 2]>, ClientError> {
+    fn files(&self) -> Result<Option<[Body; 2]>, ClientError> {
         let (mut came, mut complete) = (false, true);
         let mut file = |stream: LogStream| {
             let path = format!("/api/runs/{}/files/{}", self.run, stream.as_str());
-            Ok::<_, ClientError>(match self.http.file(&path)? {
+            Ok::<_, ClientError>(match self.api.file(&path)? {
                 Some((file, whole)) => {
                     came = true;
                     complete &= whole;

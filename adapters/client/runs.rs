@@ -1,12 +1,10 @@
 use std::process::ExitCode;
 
 use gateway_core::domain::id::RunId;
-use gateway_core::domain::time::Timestamp;
 use serde_json::Value;
 
-use super::console::shown;
-use super::http::Http;
-use super::table::table;
+use super::api::Api;
+use super::table::{glance, paragraph, table, to_the_second};
 use super::{ClientError, Console, wire};
 
 /// Which runs to show, and how.
@@ -19,7 +17,7 @@ pub struct Runs {
 }
 
 pub(super) fn run(
-    http: &Http,
+    api: &Api<'_>,
     asked: &Runs,
     console: &mut Console<'_>,
 ) -> Result<ExitCode, ClientError> {
@@ -28,20 +26,13 @@ pub(super) fn run(
         None => "/api/runs".to_owned(),
     };
     if asked.json {
-        let json: Value = http.read(&path)?;
-        for line in format!("{json:#}").lines() {
-            console.out.line(line)?;
-        }
-        return Ok(ExitCode::SUCCESS);
+        return console.json(&api.read(&path)?);
     }
     let lines = match &asked.run {
-        Some(_) => details(&http.read(&path)?),
-        None => list(&http.read::<wire::Runs>(&path)?.runs),
+        Some(_) => details(&api.read(&path)?),
+        None => list(&api.read::<wire::Runs>(&path)?.runs),
     };
-    for line in lines {
-        console.out.line(&line)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    console.lines(&lines)
 }
 
 const TITLES: [&str; 8] = [
@@ -73,6 +64,7 @@ fn row(run: &wire::Run) -> [String; 8] {
 }
 
 fn details(run: &wire::Run) -> Vec<String> {
+    const WIDTH: usize = 10;
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
     let facts = [
         ("run", run.run_id.clone()),
@@ -97,7 +89,7 @@ fn details(run: &wire::Run) -> Vec<String> {
     ];
     let known = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
     known
-        .flat_map(|(name, fact)| paragraph(name, &fact))
+        .flat_map(|(name, fact)| paragraph(WIDTH, name, &fact))
         .collect()
 }
 
@@ -106,35 +98,6 @@ fn data(run: &wire::Run) -> String {
         return String::new();
     }
     format!("{:#}", Value::Object(run.data.clone()))
-}
-
-/// `text` beside `name`, its further lines below its first.
-fn paragraph(name: &str, text: &str) -> Vec<String> {
-    let names = std::iter::once(name).chain(std::iter::repeat(""));
-    let lines = names.zip(text.lines());
-    lines
-        .map(|(name, line)| format!("{name:<10} {line}"))
-        .collect()
-}
-
-/// The first line of `message`, as much of it as fits beside the other columns.
-fn glance(message: &str) -> String {
-    const WIDTH: usize = 60;
-    let line = message.lines().next().unwrap_or_default();
-    let cut: String = line.chars().take(WIDTH).collect();
-    let more = if cut.len() < message.trim_end().len() {
-        "…"
-    } else {
-        ""
-    };
-    shown(&format!("{cut}{more}")).into_owned()
-}
-
-fn to_the_second(time: &str) -> String {
-    match time.parse::<Timestamp>() {
-        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        Err(_) => time.to_owned(),
-    }
 }
 
 /// As a person would say it: `0.25s`, `61.0s`, `1h02m03s`.
@@ -169,14 +132,5 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), wanted);
         }
-    }
-
-    #[test]
-    fn a_message_is_cut_to_a_line_that_fits() {
-        assert_eq!(glance("no\nmore"), "no…");
-        assert_eq!(glance("no\n"), "no");
-        assert_eq!(glance(&"ü".repeat(61)), "ü".repeat(60) + "…");
-        assert_eq!(glance("\u{1b}[2J"), "\\u001b[2J");
-        assert_eq!(glance(""), "");
     }
 }

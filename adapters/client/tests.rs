@@ -1,6 +1,7 @@
 //! The tools and the admin port, over a real socket.
 
 mod control;
+mod dead;
 mod endings;
 mod gateway;
 

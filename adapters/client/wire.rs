@@ -91,6 +91,37 @@ pub(super) enum Entry {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Queues {
+    pub(super) queues: Vec<Queue>,
+    pub(super) dead: Vec<Letter>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Queue {
+    pub(super) worker_id: String,
+    pub(super) waiting: u64,
+    pub(super) held: u64,
+    pub(super) oldest: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DeadLetters {
+    pub(super) dead: Vec<Letter>,
+}
+
+/// A dead letter, with as much of its content as was asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Letter {
+    pub(super) id: String,
+    pub(super) worker_id: String,
+    pub(super) reason: String,
+    pub(super) deliveries: u64,
+    pub(super) at: String,
+    #[serde(flatten)]
+    pub(super) content: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Workers {
     pub(super) workers: Vec<Worker>,
 }

@@ -5,6 +5,7 @@
 )]
 
 mod control;
+mod dead;
 mod enqueue;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
+pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
 
 /// Hands tasks to AntCode workers and takes their logs and results.
@@ -19,6 +21,9 @@ pub use self::enqueue::{Enqueue, Work};
 /// Without a command it serves: workers call its gRPC port. Settings come from the file given with
 /// --config, from the environment (and a .env file in the working directory) and from the flags below;
 /// the command check prints them all.
+///
+/// The other commands speak to the admin port of the gateway that runs on this machine; on Redis
+/// (REDIS_URL), unless ADMIN_API is true, to Redis itself.
 #[derive(Debug, Parser)]
 #[command(name = "antcode-gateway", version, max_term_width = 100)]
 pub struct Cli {
@@ -57,12 +62,17 @@ pub enum Command {
     ///
     /// Secrets are masked. The exit code is 0 if the gateway would start, and 1 if not.
     Check,
-    /// Give a task to a worker, through the gateway that runs on this machine
+    /// Give a task to a worker
     Enqueue(Enqueue),
-    /// List the runs that the gateway on this machine knows, newest first, or show one
+    /// List the runs that the gateway knows, newest first, or show one
     Runs(Runs),
     /// Print the log lines of a run
     Logs(Logs),
+    /// Show what waits for each worker and what it holds, and how many dead letters there are
+    Queue(Queue),
+    /// List the tasks that were given up, show one, queue it again or drop it
+    #[command(subcommand)]
+    Dead(Dead),
     /// Send a control message to workers: cancel, kill, config or runtime
     #[command(subcommand)]
     Control(Control),
@@ -73,6 +83,14 @@ pub enum Command {
 pub struct Runs {
     /// The run to show; left out, all are listed
     pub run_id: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to show what waits.
+#[derive(Args, Debug)]
+pub struct Queue {
     /// Print JSON
     #[arg(long)]
     pub json: bool,

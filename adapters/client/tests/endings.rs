@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time;
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Now};
 use super::*;
 use crate::inbound::admin::testing::run;
 
@@ -136,7 +136,9 @@ async fn an_output_that_was_closed_ends_a_tool_quietly_and_any_other_trouble_doe
                 out: Output::new(false, io::empty()),
                 err: Output::new(false, Broken(kind)),
             };
-            crate::client::run(&base, &follow("r"), &mut console).map_err(|error| error.to_string())
+            let http = Http::new(&base);
+            let done = crate::client::run(&http, &Now, &follow("r"), &mut console);
+            done.map_err(|error| error.to_string())
         });
         assert_eq!(printing.await.expect("does not panic"), wanted);
     }

@@ -1,13 +1,24 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use gateway_core::domain::time::Timestamp;
+use gateway_core::ports::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{self, JoinHandle};
 
-use crate::client::{Command, Console, Output, run};
-use crate::inbound::admin::testing::FakeMaster;
+use crate::client::{Command, Console, Http, Output, run};
+use crate::inbound::admin::testing::{FakeMaster, at};
 use crate::inbound::admin::{OperatorSide, Readiness, serve};
+
+/// A clock that stands at two minutes and five seconds past ten.
+pub(super) struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        at(125)
+    }
+}
 
 /// An admin port that is served, and the Master behind it.
 pub(super) struct Gateway {
@@ -73,7 +84,8 @@ pub(super) async fn tool(base: String, command: Command, terminal: bool) -> Seen
             out: Output::new(terminal, &mut out),
             err: Output::new(terminal, &mut err),
         };
-        let code = run(&base, &command, &mut console).map_err(|error| error.to_string());
+        let http = Http::new(&base);
+        let code = run(&http, &Now, &command, &mut console).map_err(|error| error.to_string());
         drop(console);
         let [out, err] = [out, err].map(|text| String::from_utf8_lossy(&text).into_owned());
         Seen { code, out, err }
