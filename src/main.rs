@@ -1,10 +1,15 @@
 //! The composition root: plugs adapters into the core, and runs what comes of it.
 //!
 //! Cargo finds the program here by default, although the folder is the core's; the root package
-//! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else.
+//! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
+//! the operator's tools.
 
+#[path = "main/own_door.rs"]
+mod own_door;
 #[path = "main/plug.rs"]
 mod plug;
+#[path = "main/tool.rs"]
+mod tool;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -13,13 +18,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gateway_adapters::client;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, signals, telemetry};
 use gateway_adapters::inbound::admin::{self, OperatorSide, Readiness};
 use gateway_adapters::inbound::grpc;
-use gateway_adapters::outbound::SystemClock;
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,23 +45,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
-        Some(tool) => use_tool(tool, &config),
+        Some(asked) => tool::run(asked, &config),
     }
-}
-
-/// Speaks to a gateway that runs on this machine.
-fn use_tool(tool: Command, config: &Config) -> Outcome<ExitCode> {
-    let Some(tool) = client::Command::asked(tool) else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    if config.admin.port == 0 {
-        return Err(
-            "ADMIN_PORT=0 lets the gateway choose; set it to the port that it announced".into(),
-        );
-    }
-    let http = client::Http::new(&format!("http://{}", config.admin.address()));
-    let mut console = client::Console::standard();
-    Ok(client::run(&http, &SystemClock, &tool, &mut console)?)
 }
 
 /// Prints the settings in force and what they would start.

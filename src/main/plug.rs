@@ -32,7 +32,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     const MEMORY: &str = "memory: nothing outlives the process";
 
     if config.backend == Backend::Redis {
-        return Err("the adapters on Redis are not plugged in".into());
+        return Err(NO_REDIS.into());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backend = memory::Backend::new(&memory_settings(config), &clock);
@@ -71,6 +71,17 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         ],
     })
 }
+
+/// The other side of a backend that outlives the gateway, for a tool that speaks to it by itself;
+/// none if it is within the gateway's process.
+pub(super) fn operator_side(config: &Config) -> Outcome<Option<OperatorSide>> {
+    match config.backend {
+        Backend::Memory => Ok(None),
+        Backend::Redis => Err(NO_REDIS.into()),
+    }
+}
+
+const NO_REDIS: &str = "the adapters on Redis are not plugged in";
 
 type Who = (Arc<dyn Authenticator>, Option<Secret>, &'static str);
 
