@@ -124,9 +124,11 @@ fn details(letter: &wire::Letter) -> Vec<String> {
 
 /// A text as it is, anything else as JSON; nothing, if there is nothing in it.
 fn told(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Object(object) if object.is_empty() => String::new(),
-        other => format!("{other:#}"),
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
+    match value.as_object() {
+        Some(object) if object.is_empty() => String::new(),
+        _ => format!("{value:#}"),
     }
 }

@@ -51,18 +51,17 @@ impl Door for Http {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
-        let answer = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json");
-                let request = request.body(body.to_string());
-                self.agent
-                    .run(request.map_err(ureq::Error::from).map_err(unreachable)?)
-            }
-            None => {
-                let request = request.body(());
-                self.agent
-                    .run(request.map_err(ureq::Error::from).map_err(unreachable)?)
-            }
+        let answer = if let Some(body) = body {
+            let request = request.header("content-type", "application/json");
+            let request = request.body(body.to_string());
+            request
+                .map_err(Into::into)
+                .and_then(|request| self.agent.run(request))
+        } else {
+            let request = request.body(());
+            request
+                .map_err(Into::into)
+                .and_then(|request| self.agent.run(request))
         };
         let answer = answer.map_err(unreachable)?;
         // However long: the gateway is our own.

@@ -97,12 +97,11 @@ fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
         .with_state(ready);
-    let api = match side {
-        Some((master, dead_letters)) => api(master, dead_letters, stop.clone()),
-        None => {
-            let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
-            Router::new().nest("/api", none)
-        }
+    let api = if let Some((master, dead_letters)) = side {
+        api(master, dead_letters, stop.clone())
+    } else {
+        let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
+        Router::new().nest("/api", none)
     };
     probes
         .merge(api)

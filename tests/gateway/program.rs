@@ -65,6 +65,59 @@ async fn check_prints_the_settings_and_what_would_run() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_is_taken_out_again_by_the_tools() {
+    let program = Program::start(&[("TASK_MAX_RETURNS", "1")]).await;
+    let port = program.admin.port().to_string();
+    let tool = async |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let (status, said, log) = Program::run(&words, &[("ADMIN_PORT", &port)]).await;
+        assert!(status.success(), "{line}: {log}");
+        said
+    };
+    let worker = local_worker(&program);
+    tool("enqueue --run-id r --entry-point main.py").await;
+    let (_, receipt) = worker.take().await;
+    worker.ack(&receipt, false).await.expect("gives back");
+    while worker.poll(2_000).await.expect("polls").has_task {}
+
+    let listed = tool("dead list --json").await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("is JSON");
+    let id = listed["dead"][0]["id"].as_str().expect("has a name");
+    assert!(tool(&format!("dead show {id}")).await.contains("main.py"));
+    assert!(tool("queue").await.contains("dead letters: 1"));
+    tool(&format!("dead requeue {id}")).await;
+    let (dispatch, _) = worker.take().await;
+    assert_eq!(
+        (dispatch.run_id.as_str(), dispatch.entry_point.as_str()),
+        ("r", "main.py")
+    );
+    let queue = tool("queue").await;
+    assert!(
+        queue.contains("local") && queue.contains("dead letters: 0"),
+        "{queue}"
+    );
+    program.stop().await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn on_redis_a_tool_needs_no_gateway() {
+    // Nobody listens there, and the tool asks nobody else.
+    let redis = ("REDIS_URL", "redis://:hunter2@127.0.0.1:1");
+    let (status, _, said) = Program::run(&["queue"], &[redis]).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        !said.contains("ADMIN_PORT") && !said.contains("hunter2"),
+        "{said}"
+    );
+
+    let settings = [redis, ("ADMIN_API", "true"), ("ADMIN_PORT", "1")];
+    let (status, _, said) = Program::run(&["queue"], &settings).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("no gateway answers"), "{said}");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_told_by_its_setting() {
     let program = Program::start(&[]).await;
     let port = program.grpc.port().to_string();

@@ -49,7 +49,7 @@ mod tests {
                 Dead::Show { id, json: false } | Dead::Requeue { id } | Dead::Drop { id } => {
                     assert_eq!(id, "1-0");
                 }
-                other => panic!("{other:?}"),
+                Dead::List { .. } | Dead::Show { .. } => panic!("{line}"),
             }
         }
         for line in ["dead", "dead drop", "dead list --limit 0", "queue x"] {

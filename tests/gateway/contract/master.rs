@@ -192,7 +192,9 @@ async fn queues_tell_what_waits_and_what_is_held(bench: &impl Masters) {
     queue.note(&worker("idle"), &beat).await.expect("notes");
 
     let mut queues = bench.master().queues().await.expect("lists");
-    queues.iter_mut().for_each(|queue| queue.oldest = None);
+    for queue in &mut queues {
+        assert!(queue.oldest.take().is_some(), "{queue:?}");
+    }
     let expected = QueueView {
         worker: w,
         waiting: 2,
