@@ -80,6 +80,9 @@ impl Api<'_> {
         }
         let text = self.whole(answer.into_body())?;
         Err(match serde_json::from_str(&text) {
+            Ok(wire::Failure { error }) if status == StatusCode::NOT_IMPLEMENTED => {
+                ClientError::NotKept(error)
+            }
             Ok(wire::Failure { error }) => ClientError::Refused(error),
             Err(_) => self.garbled(&format!("it answers {status}")),
         })

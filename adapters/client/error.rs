@@ -19,6 +19,9 @@ pub enum ClientError {
     /// The gateway says no, in these words.
     #[error("{0}")]
     Refused(String),
+    /// The gateway's backend keeps nothing of the kind, in these words.
+    #[error("{0}")]
+    NotKept(String),
     /// The gateway went silent in the middle of its answer.
     #[error("{door} broke off: {reason}")]
     BrokenOff {

@@ -32,7 +32,11 @@ pub(super) fn run(
         log.print(asked.follow, console)?;
     }
     if asked.follow {
-        log.end()?;
+        match log.end() {
+            // Where runs are not kept, the log's own end has to do.
+            Ok(_) | Err(ClientError::NotKept(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -51,6 +51,29 @@ async fn lines_that_are_dropped_while_one_follows_come_with_a_hint() {
 }
 
 #[tokio::test]
+async fn where_runs_are_not_kept_a_log_ends_all_the_same() {
+    let gateway = Gateway::start().await;
+    let id = gateway.master.open("r");
+    gateway.master.write(&id, Stdout, "a");
+    gateway.master.end(&id, RunStatus::Success, 0);
+    gateway.master.with(|books| books.runs_unknown = true);
+
+    let seen = gateway.tool(follow("r")).await;
+    assert_eq!(
+        (seen.code, seen.out.as_str()),
+        (Ok(ExitCode::SUCCESS), "a\n")
+    );
+
+    let runs = Command::Runs(Runs::default());
+    let told = gateway.tool(runs).await.code.expect_err("is refused");
+    assert_eq!(
+        told,
+        "runs are not kept here: only the platform's Master knows them"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_gateway_that_shuts_down_sends_followers_away() {
     let gateway = Gateway::start().await;
     gateway.master.open("r");

@@ -1,5 +1,6 @@
 //! A Master for tests: it keeps what it is told, and tells what a test put in.
 
+mod dead;
 mod port;
 
 use std::collections::BTreeMap;
@@ -8,17 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::control::{Command, Recipient, Reply};
-use gateway_core::domain::id::{LetterId, RequestId, RunId, TaskId, WorkerId};
+use gateway_core::domain::id::{LetterId, RequestId, RunId, WorkerId};
 use gateway_core::domain::log::{LogLine, LogStream};
 use gateway_core::domain::run::{Report, Run, RunStatus};
-use gateway_core::domain::task::{Content, DeadLetter, Task};
+use gateway_core::domain::task::{DeadLetter, Task};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{
-    DeadLetters, LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView,
+    LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView,
 };
 use tokio::sync::watch;
 use tokio::time;
 
+pub(crate) use self::dead::{dead_task, letter};
 pub(super) use self::port::{Port, error, text};
 
 /// So few lines a page that even a short log has several.
@@ -281,50 +283,6 @@ impl Master for FakeMaster {
     async fn queues(&self) -> Result<Vec<QueueView>, MasterError> {
         Ok(self.with(|books| books.queues.clone()))
     }
-}
-
-#[async_trait]
-impl DeadLetters for FakeMaster {
-    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, MasterError> {
-        Ok(self.with(|books| books.dead.iter().rev().take(limit).cloned().collect()))
-    }
-
-    async fn find(&self, id: &LetterId) -> Result<Option<DeadLetter>, MasterError> {
-        Ok(self.with(|books| books.dead.iter().find(|letter| letter.id == *id).cloned()))
-    }
-
-    async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
-        let was_there = self.discard(id).await?;
-        if was_there {
-            self.with(|books| books.requeued.push(id.clone()));
-        }
-        Ok(was_there)
-    }
-
-    async fn discard(&self, id: &LetterId) -> Result<bool, MasterError> {
-        Ok(self.with(|books| {
-            let before = books.dead.len();
-            books.dead.retain(|letter| letter.id != *id);
-            books.dead.len() < before
-        }))
-    }
-}
-
-/// A task of the worker w that was given up at ten o'clock.
-pub(crate) fn dead_task(id: &str, task: &str) -> DeadLetter {
-    let task = Task::new(TaskId::parse(task).expect("is an identifier"));
-    DeadLetter {
-        id: letter(id),
-        content: Content::Task(Box::new(task)),
-        worker: worker("w"),
-        reason: "no slot".to_owned(),
-        deliveries: 5,
-        at: at(0),
-    }
-}
-
-pub(crate) fn letter(name: &str) -> LetterId {
-    LetterId::parse(name).expect("is an identifier")
 }
 
 pub(crate) fn worker(name: &str) -> WorkerId {
