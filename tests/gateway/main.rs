@@ -14,6 +14,7 @@ mod limits;
 mod logs;
 mod program;
 mod results;
+mod servers;
 mod shutdown;
 mod stream;
 mod tasks;

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod program;
+pub(crate) mod servers;
 mod worker;
 
 pub(crate) use gateway::{Gateway, Options, key_of};
