@@ -15,13 +15,14 @@ const KEEPER: &str = r#"
 folder=$1 pid=
 shift
 cd "$folder" || exit
-trap : HUP INT TERM
+# PIPE: an answer that nobody is there to read must not end us before the server.
+trap : HUP INT PIPE TERM
 finish() {
     [ -z "$pid" ] || { kill -s "$1" "$pid"; kill -s CONT "$pid"; wait "$pid"; pid=; }
 }
 while read -r order signal; do
     # Without it a shell may not have noticed that the server ended.
-    jobs >"$folder/jobs"
+    jobs >/dev/null
     case $order in
         find) command -v "$1" || echo ;;
         start) finish KILL; "$@" </dev/null >>"$folder/log" 2>&1 & pid=$!; echo "$pid" ;;
