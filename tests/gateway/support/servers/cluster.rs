@@ -1,10 +1,11 @@
 use futures::future::join_all;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
+use tokio::time;
 
 use super::redis::{RedisOptions, RedisServer};
 use super::resp::{Connection, Reply};
-use super::until;
+use super::{LONG, until};
 
 /// Three that share the keys, and a replica of each.
 const NODES: usize = 6;
@@ -53,6 +54,11 @@ impl RedisCluster {
 
     /// What the node that has the key replies to a command.
     pub(crate) async fn command<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
+        let reply = time::timeout(LONG, self.follow(command)).await;
+        reply.expect("answers in time")
+    }
+
+    async fn follow<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
         let mut connection = self.any().await;
         // A node may know less than the one it names, but a chain of them has an end.
         for _ in 0..NODES {
@@ -91,14 +97,15 @@ fn options() -> RedisOptions {
 }
 
 async fn create(nodes: &[RedisServer]) {
-    let created = Command::new("redis-cli")
+    let create = Command::new("redis-cli")
         .args(["--cluster", "create"])
         .args(nodes.iter().map(RedisServer::address))
         .args(["--cluster-replicas", "1", "--cluster-yes"])
         .kill_on_drop(true)
-        .output()
-        .await
-        .expect("redis-cli is missing: apt-get install redis-tools");
+        .output();
+    // It waits for a node that is gone as long as one lets it.
+    let created = time::timeout(LONG, create).await.expect("ends in time");
+    let created = created.expect("redis-cli is missing: apt-get install redis-tools");
     let said = String::from_utf8_lossy(&created.stdout);
     assert!(created.status.success(), "{said}");
 }
