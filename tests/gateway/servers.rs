@@ -156,12 +156,19 @@ async fn a_proxy_loses_replies_but_not_commands() {
     let mut answered = 0;
     for _ in 0..50 {
         let mut connection = Connection::open(proxy.port()).await.expect("connects");
-        for _ in 0..10 {
-            connection.send(&["INCR", "k"]).await.expect("sends");
-            if connection.receive().await.is_err() {
-                break;
+        // Two at a time, as a pipeline has them.
+        'alive: for _ in 0..10 {
+            for _ in 0..2 {
+                if connection.send(&["INCR", "k"]).await.is_err() {
+                    break 'alive;
+                }
             }
-            answered += 1;
+            for _ in 0..2 {
+                if connection.receive().await.is_err() {
+                    break 'alive;
+                }
+                answered += 1;
+            }
         }
     }
     let done = server.command(&["GET", "k"]).await.text();
