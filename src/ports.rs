@@ -14,11 +14,17 @@ mod log_sink;
 mod master;
 mod result_store;
 mod run_owners;
+mod runs;
 mod task_queue;
 mod worker_registry;
 
 /// What lay beneath an outage. It goes to our log and never to a client.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An outage that was told of when it began, and is not told of anew with each call that it fails.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct KnownOutage(pub String);
 
 pub use audit_log::AuditLog;
 pub use authenticator::{AuthError, Authenticator};
@@ -30,6 +36,7 @@ pub use log_sink::{ChunkReceipt, LogError, LogSink};
 pub use master::{LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView};
 pub use result_store::{ResultError, ResultStore};
 pub use run_owners::{Claim, OwnerError, RunOwners};
+pub use runs::Runs;
 pub use task_queue::{QueueError, TaskQueue};
 pub use worker_registry::{RegistryError, WorkerRegistry};
 

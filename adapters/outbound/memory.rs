@@ -51,6 +51,9 @@ pub struct Settings {
     pub max_tasks: usize,
     /// Runs whose outcome is kept; the oldest that ended make room.
     pub max_runs: usize,
+    /// Whether a report of a run that is not known opens it. It does where the scheduler is not
+    /// among these adapters, so that nobody tells of runs.
+    pub adopt_runs: bool,
     /// Workers that are known at once.
     pub max_workers: usize,
     /// Lines that are kept of one run; the oldest make room.
@@ -78,6 +81,7 @@ impl Default for Settings {
         Self {
             max_tasks: 10_000,
             max_runs: 20_000,
+            adopt_runs: false,
             max_workers: 20_000,
             log_lines_per_run: 200_000,
             log_bytes: 256 << 20,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::Invalid;
 use crate::domain::id::RunId;
 
-pub use extent::{Admitted, Extent, ExtentError};
+pub use extent::{Admitted, Extent, ExtentError, ExtentTextError};
 
 mod extent;
 

@@ -7,7 +7,9 @@ use gateway_core::domain::id::{RequestId, RunId, WorkerId};
 use gateway_core::domain::log::LogStream;
 use gateway_core::domain::run::RunStatus;
 use gateway_core::domain::task::Task;
-use gateway_core::ports::{self, Clock, LogPage, MasterError, QueueView, RunView, WorkerView};
+use gateway_core::ports::{
+    self, Clock, LogPage, MasterError, QueueView, RunView, Runs as _, WorkerView,
+};
 
 use super::waiting::{Bells, Look, wait_for};
 use super::{ControlChannel, LogSink, ResultStore, RunOwners, TaskQueue, WorkerRegistry};
@@ -49,12 +51,11 @@ impl ports::Master for Master {
     }
 
     async fn runs(&self) -> Result<Vec<RunView>, MasterError> {
-        let runs = self.result_store.list();
-        Ok(runs.into_iter().map(Arc::unwrap_or_clone).collect())
+        self.result_store.runs().await
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunView>, MasterError> {
-        Ok(self.result_store.find(run).map(Arc::unwrap_or_clone))
+        self.result_store.run(run).await
     }
 
     async fn lines(&self, run: &RunId, from: u64, wait: Duration) -> Result<LogPage, MasterError> {

@@ -24,6 +24,7 @@ pub struct ResultStore {
 struct State {
     runs: Runs,
     books: LruCache<TaskId, Books>,
+    adopts: bool,
 }
 
 /// What the runs of a task have come to.
@@ -46,6 +47,7 @@ impl ResultStore {
             state: Guarded::new(State {
                 runs: Runs::new(max_runs.get(), settings.result_bytes),
                 books: LruCache::sparse(max_runs),
+                adopts: settings.adopt_runs,
             }),
             bells,
         }
@@ -114,8 +116,50 @@ impl ports::ResultStore for ResultStore {
     }
 }
 
+#[async_trait]
+impl ports::Runs for ResultStore {
+    async fn open(
+        &self,
+        run: &RunId,
+        task: &TaskId,
+        worker: &WorkerId,
+        at: Timestamp,
+    ) -> Result<(), MasterError> {
+        self.open(run, task, worker, at)
+    }
+
+    async fn withdraw(&self, run: &RunId) -> Result<(), MasterError> {
+        self.withdraw(run);
+        Ok(())
+    }
+
+    async fn runs(&self) -> Result<Vec<RunView>, MasterError> {
+        let runs = self.list();
+        Ok(runs.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<RunView>, MasterError> {
+        Ok(self.find(run).map(Arc::unwrap_or_clone))
+    }
+}
+
 impl State {
+    /// Opens the run of `report`, of which nobody told; it is whose the report is.
+    fn adopt(&mut self, report: &Report) -> Result<(), ResultError> {
+        let opened = self.runs.open(RunView {
+            id: report.run.clone(),
+            task: report.run.clone().into(),
+            worker: report.worker.clone(),
+            created_at: report.at,
+            run: Run::default(),
+        });
+        opened.map_err(|full| ResultError::Unavailable(full.into()))
+    }
+
     fn record(&mut self, report: &Report) -> Result<Recorded, ResultError> {
+        if self.adopts && self.runs.get(&report.run).is_none() {
+            self.adopt(report)?;
+        }
         let view = self.runs.get(&report.run);
         let view = view.ok_or_else(|| ResultError::UnknownRun(report.run.clone()))?;
         if view.worker != report.worker {

@@ -12,7 +12,7 @@ use gateway_core::domain::time::Timestamp;
 use gateway_core::domain::worker::{Os, Registration};
 use gateway_core::ports::{
     DeadLetters as _, Master as _, MasterError, ResultError, ResultStore as _, RunOwners as _,
-    TaskQueue as _, WorkerRegistry as _,
+    Runs as _, TaskQueue as _, WorkerRegistry as _,
 };
 
 use super::*;
@@ -167,6 +167,42 @@ async fn results_make_room_for_results() {
     assert_eq!(run_names(&backend).await, ["r-3", "r-2"]);
     let refused = backend.result_store.record(&ended("r-3", 1001)).await;
     assert!(matches!(refused, Err(ResultError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_report_opens_its_run_where_nobody_else_does() {
+    let backend = backend(&Settings {
+        adopt_runs: true,
+        max_runs: 2,
+        ..Settings::default()
+    });
+    let store = &backend.result_store;
+    for id in ["r-1", "r-2"] {
+        let running = report(id, RunStatus::Running);
+        store.record(&running).await.expect("records");
+    }
+
+    let runs = store.runs().await.expect("lists");
+    let names: Vec<_> = runs.iter().map(|view| view.id.as_str()).collect();
+    assert_eq!(names, ["r-2", "r-1"]);
+    let view = store.run(&run("r-1")).await.expect("reads");
+    let view = view.expect("is known");
+    assert_eq!((view.worker, view.task.as_str()), (worker("w"), "r-1"));
+    assert_eq!(view.run.status, Some(RunStatus::Running));
+    let anothers = Report {
+        worker: worker("v"),
+        ..report("r-1", RunStatus::Success)
+    };
+    let refused = store.record(&anothers).await;
+    assert!(matches!(refused, Err(ResultError::NotTheirs { .. })));
+
+    // As many as are kept, the oldest that ended make room.
+    let third = report("r-3", RunStatus::Running);
+    let full = store.record(&third).await;
+    assert!(matches!(full, Err(ResultError::Unavailable(_))), "{full:?}");
+    end(&backend, "r-1").await;
+    store.record(&third).await.expect("has room again");
+    assert_eq!(store.run(&run("r-1")).await.expect("reads"), None);
 }
 
 #[tokio::test]

@@ -1,12 +1,20 @@
 //! Which bytes of a file have arrived.
 
+mod text;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+pub use self::text::ExtentTextError;
 
 /// The most gaps a file may have at once. A worker sends a file from its beginning; what has more
 /// holes than this is no file but an attempt to fill our memory.
 const MAX_GAPS: usize = 1024;
 
 /// The bytes of a file that are held, as pieces may come in any order, twice, or overlapping.
+///
+/// It has a text form, for those who keep it elsewhere: `0-10,20-30/40` is two ranges of a file that
+/// ends at byte 40.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// From begin to end, never touching each other.
@@ -82,6 +90,25 @@ impl Extent {
         } else {
             Ok(Admitted::Duplicate)
         }
+    }
+
+    /// What of a piece of `len` bytes at `offset` is not held, in order.
+    pub fn missing(&self, offset: u64, len: u64) -> Vec<Range<u64>> {
+        let stop = offset.saturating_add(len);
+        let before = self.held.range(..=offset).next_back();
+        let first = before.map_or(offset, |(begin, _)| *begin);
+        let mut missing = Vec::new();
+        let mut start = offset;
+        for (&begin, &end) in self.held.range(first..stop) {
+            if start < begin {
+                missing.push(start..begin);
+            }
+            start = start.max(end);
+        }
+        if start < stop {
+            missing.push(start..stop);
+        }
+        missing
     }
 
     /// How many bytes are held from the beginning on, without a gap.
@@ -168,12 +195,16 @@ mod tests {
             let mut model = [false; 100];
             for (offset, len) in pieces {
                 let range = offset..offset + len;
-                let news = model[range.clone()].iter().any(|held| !held);
+                let news = range.clone().filter(|byte| !model[*byte]);
+                let news: Vec<_> = news.map(|byte| byte as u64).collect();
+                let missing = extent.missing(offset as u64, len as u64);
+                let missing: Vec<_> = missing.into_iter().flatten().collect();
+                prop_assert_eq!(&missing, &news);
                 model[range].fill(true);
 
                 let piece = extent.admit(offset as u64, len as u64, false, None);
                 let admitted = piece.expect("fits");
-                prop_assert_eq!(admitted == Admitted::Fresh, news);
+                prop_assert_eq!(admitted == Admitted::Fresh, !news.is_empty());
                 let naive = model.iter().take_while(|held| **held).count();
                 prop_assert_eq!(extent.contiguous(), naive as u64);
             }
