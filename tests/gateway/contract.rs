@@ -25,6 +25,30 @@ macro_rules! contract {
             )+
         }
     };
+    // On one Redis.
+    (@ redis { $($rule:ident,)+ }) => {
+        #[cfg(feature = "redis")]
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    super::$rule(&crate::contract::redis::on_one().await).await;
+                }
+            )+
+        }
+    };
+    // On a Redis Cluster.
+    (@ cluster { $($rule:ident,)+ }) => {
+        #[cfg(feature = "redis")]
+        mod cluster {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    super::$rule(&crate::contract::redis::on_cluster().await).await;
+                }
+            )+
+        }
+    };
     // In this process, on many threads, by the clock on the wall.
     (@ memory_live { $($rule:ident,)+ }) => {
         mod memory_live {
@@ -45,6 +69,8 @@ mod limiter;
 mod log_sink;
 mod master;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod result_store;
 mod run_owners;
 mod task_queue;

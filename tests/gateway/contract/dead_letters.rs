@@ -14,7 +14,7 @@ pub(super) trait Morgue: Queues {
     fn dead_letters(&self) -> Arc<dyn DeadLetters>;
 }
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, redis, cluster => {
     the_newest_letters_come_first_and_no_more_than_asked_for,
     a_letter_is_found_by_its_name_alone,
     a_letter_holds_the_task_whole,

@@ -179,6 +179,10 @@ impl Masters for Memory {
     fn master(&self) -> Arc<dyn ports::Master> {
         self.backend.master.clone()
     }
+
+    fn results(&self) -> Arc<dyn ports::ResultStore> {
+        self.backend.result_store.clone()
+    }
 }
 
 impl Doors for Memory {

@@ -5,7 +5,7 @@ use gateway_core::domain::control::{Command, Lane, Recipient};
 use super::super::worker;
 use super::{Controls, cancel, look, look_on, next, runtime, send};
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, redis, cluster => {
     everyone_hears_it_once,
     all_who_wait_hear_it_at_once,
     a_worker_that_is_new_hears_what_comes_after,

@@ -7,7 +7,7 @@ use gateway_core::ports::ControlError;
 use super::super::{LONG, NOW, in_time, request, worker};
 use super::{Controls, next, runtime, send};
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, redis, cluster => {
     a_reply_reaches_the_one_who_asked,
     whoever_waits_for_a_reply_gets_it_the_moment_it_comes,
     a_repeated_reply_replaces_the_first,

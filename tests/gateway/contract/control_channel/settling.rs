@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::{receipt, worker};
 use super::{Controls, cancel, look, look_on, next, send};
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, redis, cluster => {
     a_command_that_is_not_settled_is_delivered_again,
     whoever_waits_is_told_what_another_did_not_settle,
     a_command_is_not_delivered_again_for_ever,

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use super::super::run;
 use super::Logs;
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, redis, cluster => {
     a_file_grows_piece_by_piece,
     a_piece_sent_twice_is_stored_once,
     pieces_may_overlap_and_leave_gaps,

@@ -1,0 +1,251 @@
+//! Taking a command, and undoing what was taken for nobody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use fred::types::Value;
+use gateway_core::domain::control::{Command, CommandDelivery, Lane};
+use gateway_core::domain::id::WorkerId;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::super::link::LinkError;
+use super::super::reply;
+use super::super::waiting::Look;
+use super::entry_id::EntryId;
+use super::receipt::{self, Origin};
+use super::tail::{Page, entry_id};
+use super::{ControlChannel, Mailboxes, message};
+
+/// What the script says.
+enum Answer {
+    Own(EntryId, Vec<(String, String)>),
+    Global(EntryId),
+    None(Option<Duration>),
+    /// It has to be told what came for everyone after this place.
+    Behind(EntryId),
+    /// The worker's place is beyond all that came for everyone.
+    Ahead(EntryId),
+    Void,
+}
+
+/// What the script is told of the stream for everyone.
+struct News {
+    last: EntryId,
+    /// A place that cannot be, as the stream began anew.
+    back: Option<EntryId>,
+    page: Option<(EntryId, Page)>,
+}
+
+impl ControlChannel {
+    /// The next command for `worker`, if there is one now.
+    pub(super) async fn look(
+        &self,
+        worker: &WorkerId,
+        lane: Lane,
+        undo: &Undo,
+    ) -> Result<Look<CommandDelivery>, LinkError> {
+        loop {
+            let (origin, id, command) = match self.pick(worker, lane, undo).await? {
+                Answer::Own(id, fields) => {
+                    let read = message::read(&self.mailboxes.shared.keys, &fields);
+                    (Origin::Own, id, read.map_err(|reason| reason.to_string()))
+                }
+                Answer::Global(id) => {
+                    let found = self.tail.find(id).await?;
+                    (
+                        Origin::Global,
+                        id,
+                        found.ok_or_else(|| "it is gone".to_owned()),
+                    )
+                }
+                Answer::None(until) => return Ok(Look::Nothing { until }),
+                Answer::Void | Answer::Behind(_) | Answer::Ahead(_) => {
+                    return Err(LinkError::Nonsense("a take that takes nothing".to_owned()));
+                }
+            };
+            match command {
+                Ok(command) => return self.deliver(worker, origin, id, command).await,
+                Err(reason) => {
+                    let count = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+                    tracing::warn!(%worker, entry = %id, reason, count, "a command is none, and dropped");
+                    self.mailboxes.settle(worker, origin, id).await?;
+                }
+            }
+        }
+    }
+
+    async fn deliver(
+        &self,
+        worker: &WorkerId,
+        origin: Origin,
+        id: EntryId,
+        command: Command,
+    ) -> Result<Look<CommandDelivery>, LinkError> {
+        self.requests.ask(worker, &command).await?;
+        Ok(Look::Found(CommandDelivery {
+            receipt: receipt::make(worker, origin, id),
+            command,
+        }))
+    }
+
+    /// Asks the script until it has been told all that it has to know.
+    async fn pick(&self, worker: &WorkerId, lane: Lane, undo: &Undo) -> Result<Answer, LinkError> {
+        let mut news = News {
+            last: self.tail.last().await?,
+            back: None,
+            page: None,
+        };
+        loop {
+            match self.ask(worker, lane, &news, undo).await? {
+                Answer::Behind(place) => {
+                    let page = self.tail.after(place).await?;
+                    news.page = Some((place, page));
+                    news.back = None;
+                }
+                Answer::Ahead(place) => {
+                    // Another gateway may have read on; if not even that is the last, the stream
+                    // is another one than it was.
+                    let last = self.tail.last().await?;
+                    news = News {
+                        last,
+                        back: (last < place).then_some(place),
+                        page: None,
+                    };
+                }
+                answer @ (Answer::Own(..) | Answer::Global(_) | Answer::None(_) | Answer::Void) => {
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        worker: &WorkerId,
+        lane: Lane,
+        news: &News,
+        undo: &Undo,
+    ) -> Result<Answer, LinkError> {
+        let shared = &self.mailboxes.shared;
+        let lane = match lane {
+            Lane::Poll => "poll",
+            Lane::Stream => "stream",
+        };
+        let lease = shared.settings.command_lease.as_millis();
+        let mut args: Vec<Value> = vec![
+            undo.token.as_str().into(),
+            shared.keys.control_group().into(),
+            worker.as_str().into(),
+            lease.to_string().into(),
+            lane.into(),
+        ];
+        args.extend(news.args());
+        undo.armed.store(true, Ordering::Relaxed);
+        let script = &self.mailboxes.scripts.take;
+        let answer = self.mailboxes.eval(script, worker, args).await;
+        if matches!(answer, Err(LinkError::Away(_))) {
+            undo.forget();
+        }
+        let answer = answer?;
+        let (given_up, answer) = read(answer)?;
+        for entry in given_up {
+            tracing::warn!(%worker, entry, "command dropped, as nobody settled it or it was gone");
+        }
+        if !matches!(answer, Answer::Own(..) | Answer::Global(_)) {
+            undo.forget();
+        }
+        Ok(answer)
+    }
+}
+
+impl News {
+    fn args(&self) -> Vec<Value> {
+        let back = self.back.map(|id| id.to_string()).unwrap_or_default();
+        let mut args = vec![self.last.to_string().into(), back.into()];
+        if let Some((from, page)) = &self.page {
+            args.extend([from.to_string().into(), page.upto.to_string().into()]);
+            for (id, kind) in &page.entries {
+                args.extend([id.to_string().into(), (*kind).into()]);
+            }
+        }
+        args
+    }
+}
+
+/// What was given up, and the answer.
+fn read(answer: Value) -> Result<(Vec<String>, Answer), LinkError> {
+    let nonsense = || LinkError::Nonsense("an answer to a take that nobody knows".to_owned());
+    let mut parts = reply::list(answer)?.into_iter();
+    let mut next = || parts.next().ok_or_else(nonsense);
+    let given_up = reply::list(next()?)?;
+    let given_up = given_up.iter().map(reply::text).collect::<Result<_, _>>()?;
+    let answer = match reply::text(&next()?)?.as_str() {
+        "own" => Answer::Own(entry_id(&reply::text(&next()?)?)?, reply::fields(next()?)?),
+        "global" => Answer::Global(entry_id(&reply::text(&next()?)?)?),
+        "none" => Answer::None(
+            u64::try_from(reply::number(&next()?)?)
+                .ok()
+                .map(Duration::from_millis),
+        ),
+        "behind" => Answer::Behind(entry_id(&reply::text(&next()?)?)?),
+        "ahead" => Answer::Ahead(entry_id(&reply::text(&next()?)?)?),
+        "void" => Answer::Void,
+        _ => return Err(nonsense()),
+    };
+    Ok((given_up, answer))
+}
+
+/// A name for one take, so that it can be repeated and undone.
+pub(super) fn token() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// Undoes a take when it is dropped, unless there is nothing to undo.
+pub(super) struct Undo {
+    mailboxes: Arc<Mailboxes>,
+    worker: WorkerId,
+    token: String,
+    /// Whether something may have been taken.
+    armed: AtomicBool,
+}
+
+impl Undo {
+    pub(super) fn new(mailboxes: &Arc<Mailboxes>, worker: &WorkerId) -> Self {
+        Self {
+            mailboxes: mailboxes.clone(),
+            worker: worker.clone(),
+            token: token(),
+            armed: AtomicBool::new(false),
+        }
+    }
+
+    /// There is nothing to undo, for now.
+    pub(super) fn forget(&self) {
+        self.armed.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if !*self.armed.get_mut() {
+            return;
+        }
+        let (mailboxes, worker) = (self.mailboxes.clone(), self.worker.clone());
+        let token = std::mem::take(&mut self.token);
+        runtime.spawn(async move {
+            let attempt = || mailboxes.release(&worker, &token, None);
+            let pauses = ExponentialBuilder::default().without_max_times();
+            // Once the lease is over it is delivered again all the same.
+            let lease = mailboxes.shared.settings.command_lease;
+            if timeout(lease, attempt.retry(pauses)).await.is_err() {
+                tracing::debug!(%worker, "a take could not be undone");
+            }
+        });
+    }
+}

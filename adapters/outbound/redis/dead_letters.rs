@@ -1,0 +1,160 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fred::types::Value;
+use gateway_core::domain::id::{LetterId, WorkerId};
+use gateway_core::domain::task::DeadLetter;
+use gateway_core::ports::{self, MasterError};
+use tracing::warn;
+
+use super::Shared;
+use super::link::LinkError;
+use super::reply;
+use super::script::Script;
+use super::task_queue::{Found, receipt};
+use super::time::millis;
+use letter::Envelope;
+
+mod letter;
+
+static ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/dead_add.lua")));
+
+/// For how long it is known that an entry is among the letters already: longer than anybody tries
+/// to bury it.
+const MARKED: Duration = Duration::from_hours(24);
+
+/// The stream of what was given up.
+pub struct DeadLetters {
+    shared: Shared,
+}
+
+/// Where what is given up goes.
+pub(super) struct Graveyard {
+    shared: Shared,
+}
+
+impl Graveyard {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Self {
+            shared: shared.clone(),
+        }
+    }
+
+    /// Writes the letter of an entry; repeated, it is written once. The last time that the entry
+    /// was handed out did not reach the worker, and does not count.
+    pub(super) async fn add(
+        &self,
+        worker: &WorkerId,
+        found: &Found,
+        reason: &str,
+    ) -> Result<(), LinkError> {
+        let keys = &self.shared.keys;
+        let envelope = Envelope {
+            reason: reason.to_owned(),
+            at: self.shared.clock.now(),
+            worker: worker.clone(),
+            deliveries: found.deliveries.saturating_sub(1),
+            stream: keys.ready(worker),
+            entry: found.id.clone(),
+        };
+        let mark = keys.buried(&envelope.stream, &envelope.entry);
+        let max = i64::try_from(self.shared.settings.max_dead).unwrap_or(i64::MAX);
+        let mut args: Vec<Value> = vec![max.into(), millis(MARKED).into()];
+        args.extend(letter::write(&found.fields, &envelope).map(Value::from));
+        let keys = vec![keys.dead(), mark];
+        let added = self.shared.link.eval(&ADD, keys, args);
+        added.await.map(drop)
+    }
+}
+
+impl DeadLetters {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Self {
+            shared: shared.clone(),
+        }
+    }
+
+    async fn read(&self, id: &LetterId) -> Result<Option<Letter>, LinkError> {
+        if !receipt::is_entry(id.as_str()) {
+            return Ok(None);
+        }
+        let args = vec![
+            self.shared.keys.dead().into(),
+            id.as_str().into(),
+            id.as_str().into(),
+        ];
+        let found = self.shared.link.read("XRANGE", args).await?;
+        let entry = reply::entries(found)?.into_iter().next();
+        Ok(entry.and_then(|(_, fields)| letter::read(fields)))
+    }
+
+    async fn remove(&self, id: &LetterId) -> Result<bool, LinkError> {
+        let args = vec![self.shared.keys.dead().into(), id.as_str().into()];
+        let removed = self.shared.link.write_once("XDEL", args).await?;
+        Ok(reply::number(&removed)? > 0)
+    }
+}
+
+/// What was queued, and why it was given up.
+type Letter = (Vec<(String, String)>, Envelope);
+
+#[async_trait]
+impl ports::DeadLetters for DeadLetters {
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, MasterError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let args = vec![
+            self.shared.keys.dead().into(),
+            "+".into(),
+            "-".into(),
+            "COUNT".into(),
+            limit.into(),
+        ];
+        let found = self.shared.link.read("XREVRANGE", args).await?;
+        let letters = reply::entries(found)?
+            .into_iter()
+            .filter_map(|(id, fields)| {
+                let Some((fields, envelope)) = letter::read(fields) else {
+                    warn!(id, "an entry among the dead letters is none");
+                    return None;
+                };
+                let id = LetterId::parse(&id).ok()?;
+                Some(letter::show(id, fields, envelope))
+            });
+        Ok(letters.collect())
+    }
+
+    async fn find(&self, id: &LetterId) -> Result<Option<DeadLetter>, MasterError> {
+        let letter = self.read(id).await?;
+        Ok(letter.map(|(fields, envelope)| letter::show(id.clone(), fields, envelope)))
+    }
+
+    async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
+        let Some((fields, envelope)) = self.read(id).await? else {
+            return Ok(false);
+        };
+        // The name of the stream is made anew, so that a letter leads nowhere else.
+        let stream = self.shared.keys.ready(&envelope.worker);
+        let mut args: Vec<Value> = vec![stream.into(), "*".into()];
+        args.extend(letter::renew(fields).flat_map(|(name, value)| [name.into(), value.into()]));
+        self.shared.link.write_once("XADD", args).await?;
+        self.remove(id).await?;
+        Ok(true)
+    }
+
+    async fn discard(&self, id: &LetterId) -> Result<bool, MasterError> {
+        if !receipt::is_entry(id.as_str()) {
+            return Ok(false);
+        }
+        Ok(self.remove(id).await?)
+    }
+}
+
+impl From<LinkError> for MasterError {
+    fn from(error: LinkError) -> Self {
+        if error.is_full() {
+            return Self::Full("tasks");
+        }
+        Self::Unavailable(error.into())
+    }
+}

@@ -1,0 +1,110 @@
+//! Feeling the pulse of Redis, so that one knows that it is away before calls find out.
+
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::interfaces::{ClientLike as _, EventInterface as _};
+use futures::future;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{error, info, warn};
+
+use super::{Link, LinkError};
+
+/// How often it is felt: on every connection while all is well, on one until it is well again.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// How long the first connection may take until Redis counts as away.
+const FIRST: Duration = Duration::from_millis(1500);
+
+/// After how many misses a connection that seems alive is made anew.
+const MISSES: u32 = 4;
+
+/// Feels the pulse for as long as anybody holds the link.
+pub(super) fn spawn(link: &Link) {
+    let inner = std::sync::Arc::downgrade(&link.0);
+    let size = link.0.pool.clients().len();
+    let first = link.0.pool.next().clone();
+    tokio::spawn(async move {
+        let mut misses = vec![0; size];
+        let mut errors = first.error_rx();
+        // Those who are about to connect are not called away.
+        let _connected = timeout(FIRST, first.wait_for_connect()).await;
+        drop(first);
+        let mut trouble = None;
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Some(inner) = inner.upgrade() else {
+                return;
+            };
+            let link = Link(inner);
+            while let Ok((error, _)) = errors.try_recv() {
+                trouble = Some(error.to_string());
+            }
+            let reason = beat(&link, &mut misses).await;
+            if reason.is_none() {
+                trouble = None;
+            }
+            // What befell the connection tells more than that there is none.
+            tell(
+                &link,
+                reason.map(|reason| trouble.clone().unwrap_or(reason)),
+            );
+        }
+    });
+}
+
+/// Why no connection answers, if none does.
+async fn beat(link: &Link, misses: &mut [u32]) -> Option<String> {
+    let clients = link.0.pool.clients();
+    let answers = clients.iter().map(|client| ping(link, client));
+    let answers = future::join_all(answers).await;
+    let mut reason = None;
+    let mut alive = false;
+    for ((answer, client), misses) in answers.into_iter().zip(clients).zip(misses) {
+        match answer {
+            Ok(()) => {
+                alive = true;
+                *misses = 0;
+            }
+            Err(error) => {
+                *misses += 1;
+                if *misses == MISSES {
+                    *misses = 0;
+                    warn!(%error, "a connection to Redis gives no answer and is made anew");
+                    // It is made anew in its own time; failing to begin changes nothing.
+                    let _begun = timeout(PERIOD, client.force_reconnection()).await;
+                }
+                reason = Some(error.to_string());
+            }
+        }
+    }
+    reason.filter(|_| !alive)
+}
+
+/// Lets everybody know, and the log once.
+fn tell(link: &Link, reason: Option<String>) {
+    let known = link.0.away.borrow().clone();
+    match (&known, &reason) {
+        (None, Some(reason)) => error!(reason, "Redis is away"),
+        (Some(_), None) => info!("Redis answers"),
+        (Some(before), Some(now)) if before == NOT_YET => {
+            error!(reason = now, "Redis is away; the gateway goes on trying");
+        }
+        (None, None) => return,
+        (Some(_), Some(_)) => {}
+    }
+    link.0.away.send_replace(reason);
+}
+
+const NOT_YET: &str = "not connected yet";
+
+async fn ping(link: &Link, client: &Client) -> Result<(), LinkError> {
+    let patience = link.0.timeout;
+    let ping = client.with_options(&link.options());
+    match timeout(patience, ping.ping::<fred::types::Value>(None)).await {
+        Ok(answer) => Ok(answer.map(drop)?),
+        Err(_) => Err(LinkError::Overdue(patience)),
+    }
+}

@@ -1,0 +1,18 @@
+-- Takes a task that is done with out of the queue.
+-- KEYS: the worker's stream. ARGV: group; worker; id.
+-- Returns 1, or 0 if nothing awaited it, or -1 if it is in another's hands.
+local stream, group, worker, id = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+
+local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
+if pending.err then
+  if not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+  -- Without the group, nobody else remembers that it was handed out.
+  return redis.call('XDEL', stream, id)
+end
+local held = pending[1]
+if not held then return 0 end
+if held[2] ~= worker then return -1 end
+if held[4] == 0 then return 0 end
+redis.call('XACK', stream, group, id)
+redis.call('XDEL', stream, id)
+return 1

@@ -1,0 +1,27 @@
+-- A worker's process is new: what it held is offered again.
+-- KEYS: the worker's stream; our book of it. ARGV: group; worker; channel and message that wake who
+-- waits. Returns the ids of the entries whose payload is gone.
+local stream, book, group, worker = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local gone, any, from = {}, false, '-'
+
+repeat
+  local pending = redis.pcall('XPENDING', stream, group, from, '+', 1000, worker)
+  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+  for _, held in ipairs(pending) do
+    local id = held[1]
+    from = '(' .. id
+    if #redis.call('XRANGE', stream, id, id) == 0 then
+      redis.call('XACK', stream, group, id)
+      gone[#gone + 1] = id
+    elseif held[4] > 0 then
+      redis.call('XCLAIM', stream, group, worker, 0, id, 'TIME', 0, 'JUSTID')
+      any = true
+    end
+  end
+until #pending < 1000
+if any then
+  redis.pcall('HSET', book, 'next', 0)
+  if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
+  redis.pcall('PUBLISH', ARGV[3], ARGV[4])
+end
+return gone

@@ -1,0 +1,90 @@
+//! What the scripts answer of entries in a worker's hands.
+
+use std::time::Duration;
+
+use fred::types::Value;
+use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::task::Delivery;
+
+use super::super::link::LinkError;
+use super::super::reply;
+use super::{entry, receipt};
+
+/// What a look came to.
+pub(super) struct Taken {
+    /// An entry, or how long there is none unless something happens.
+    pub(super) found: Result<Found, Duration>,
+    /// Entries whose payload is gone.
+    pub(super) gone: Vec<String>,
+}
+
+/// An entry in somebody's hands.
+#[derive(Debug)]
+pub(in super::super) struct Found {
+    pub(in super::super) id: String,
+    pub(in super::super) fields: Vec<(String, String)>,
+    /// How often it was handed out, the last time included.
+    pub(in super::super) deliveries: u32,
+}
+
+impl Found {
+    /// It as a delivery to `worker`, or why it is none.
+    pub(super) fn delivery(&self, worker: &WorkerId) -> Result<Delivery, String> {
+        let entry = entry::read(&self.fields).map_err(|invalid| invalid.to_string())?;
+        let receipt = receipt::make(&self.id, worker).ok_or("its id is too long")?;
+        Ok(Delivery {
+            receipt,
+            task: entry.task,
+            deliveries: self.deliveries,
+            returns: entry.returns,
+            reason: entry.reason,
+        })
+    }
+}
+
+/// Reads the answer of `task_take`.
+pub(super) fn read(answer: Value) -> Result<Taken, LinkError> {
+    let [id, fields, number, gone] = parts(answer)?;
+    let id = reply::text(&id)?;
+    let number = reply::number(&number)?;
+    let found = if id.is_empty() {
+        Err(Duration::from_millis(
+            u64::try_from(number).unwrap_or_default(),
+        ))
+    } else {
+        Ok(found(id, fields, number)?)
+    };
+    let gone = texts(gone)?;
+    Ok(Taken { found, gone })
+}
+
+/// Reads the answer of `task_held`: who holds it, and what it is.
+pub(super) fn read_held(answer: Value) -> Result<Option<(String, Found)>, LinkError> {
+    if answer == Value::Null {
+        return Ok(None);
+    }
+    let [id, owner, number, fields] = parts(answer)?;
+    let number = reply::number(&number)?;
+    let found = found(reply::text(&id)?, fields, number)?;
+    Ok(Some((reply::text(&owner)?, found)))
+}
+
+/// The texts of a list.
+pub(super) fn texts(value: Value) -> Result<Vec<String>, LinkError> {
+    reply::list(value)?.iter().map(reply::text).collect()
+}
+
+fn found(id: String, fields: Value, deliveries: i64) -> Result<Found, LinkError> {
+    Ok(Found {
+        id,
+        fields: reply::fields(fields)?,
+        deliveries: u32::try_from(deliveries).unwrap_or(u32::MAX),
+    })
+}
+
+fn parts(answer: Value) -> Result<[Value; 4], LinkError> {
+    let parts = reply::list(answer)?;
+    parts
+        .try_into()
+        .map_err(|_| LinkError::Nonsense("another number of parts".to_owned()))
+}
