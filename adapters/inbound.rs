@@ -2,3 +2,7 @@
 
 pub mod admin;
 pub mod grpc;
+
+mod readiness;
+
+pub use readiness::Readiness;

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use gateway_adapters::inbound::grpc;
+use gateway_adapters::inbound::{Readiness, grpc};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{Gateway, Ports};
 use gateway_core::domain::id::WorkerId;
@@ -205,7 +205,8 @@ async fn serve_gateway() -> Outcome<()> {
     };
     let gateway = Gateway::new(&ports, Patience::default());
     let settings = grpc::Settings::default();
-    grpc::serve(listen().await?, gateway, settings, std::future::pending()).await?;
+    let (ready, forever) = (Readiness::always(), std::future::pending());
+    grpc::serve(listen().await?, gateway, settings, ready, forever).await?;
     Ok(())
 }
 

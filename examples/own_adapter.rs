@@ -4,7 +4,8 @@
 
 use std::{error::Error, sync::Arc};
 
-use gateway_adapters::{inbound::grpc, outbound::SystemClock, outbound::memory};
+use gateway_adapters::inbound::{Readiness, grpc};
+use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{Gateway, Ports};
 use gateway_core::domain::{log::LogChunk, log::LogLine, task::Patience};
 use gateway_core::ports::{ChunkReceipt, Clock, LogError, LogSink};
@@ -56,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut sent = Ok(());
     // The worker's call is all that is waited for.
     let stop = async { sent = send(address, key.expose()).await };
-    grpc::serve(listener, core, settings, stop).await?;
+    grpc::serve(listener, core, settings, Readiness::always(), stop).await?;
     sent
 }
 

@@ -8,6 +8,8 @@
 mod own_door;
 #[path = "main/plug.rs"]
 mod plug;
+#[path = "main/redis.rs"]
+mod redis;
 #[path = "main/tool.rs"]
 mod tool;
 
@@ -16,17 +18,22 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, signals, telemetry};
-use gateway_adapters::inbound::admin::{self, OperatorSide, Readiness};
-use gateway_adapters::inbound::grpc;
+use gateway_adapters::inbound::admin::OperatorSide;
+use gateway_adapters::inbound::{Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+/// How long the start waits for the backend to answer.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -83,6 +90,11 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     if !config.auth.enabled {
         warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
     }
+    if let Some(away) = &plugged.away {
+        // Calls that come at once need not fail; but a Redis that is away does not stop the start.
+        let mut away = away.clone();
+        let _answered = tokio::time::timeout(FIRST_ANSWER, away.wait_for(Option::is_none)).await;
+    }
     let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
     let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
@@ -91,7 +103,7 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     announce("serving admin HTTP", admin.as_ref())?;
 
     let readiness = Readiness::starting();
-    readiness.ready();
+    reflect(plugged.away, readiness.clone());
     let side = config.admin.serves_api().then_some(plugged.operator_side);
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
@@ -100,10 +112,13 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
         let settings = plug::grpc_settings(config);
         let shutdown = async {
             stop.cancelled().await;
-            readiness.not_ready("shutting down");
+            readiness.close("shutting down");
         };
         match grpc {
-            Some(listener) => grpc::serve(listener, plugged.gateway, settings, shutdown).await?,
+            Some(listener) => {
+                let ready = readiness.clone();
+                grpc::serve(listener, plugged.gateway, settings, ready, shutdown).await?;
+            }
             None => shutdown.await,
         }
         drained.cancel();
@@ -112,6 +127,25 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     tokio::try_join!(workers, operators)?;
     info!("stopped");
     Ok(())
+}
+
+/// Keeps `readiness` as the backend is: ready, unless that is `away`.
+fn reflect(away: Option<watch::Receiver<Option<String>>>, readiness: Readiness) {
+    let Some(mut away) = away else {
+        readiness.ready();
+        return;
+    };
+    tokio::spawn(async move {
+        loop {
+            match &*away.borrow_and_update() {
+                None => readiness.ready(),
+                Some(reason) => readiness.not_ready(format!("Redis is away: {reason}")),
+            }
+            if away.changed().await.is_err() {
+                return;
+            }
+        }
+    });
 }
 
 async fn serve_operators(

@@ -11,7 +11,6 @@ mod guard;
 mod lines;
 mod local;
 mod queue;
-mod readiness;
 mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::error::Refusal;
 use self::local::Local;
 
-pub use self::readiness::Readiness;
+use super::Readiness;
 
 /// What the operator's API is served from.
 pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);

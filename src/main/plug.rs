@@ -11,9 +11,15 @@ use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
-use gateway_core::ports::{Authenticator, Clock, Limiter};
+use gateway_core::ports::{
+    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, RunOwners, TaskQueue,
+    WorkerRegistry,
+};
+use tokio::sync::watch;
 
-use super::Outcome;
+use super::{Outcome, redis};
+
+const MEMORY: &str = "memory: nothing outlives the process";
 
 /// What the settings ask for, ready to serve.
 pub(super) struct Plugged {
@@ -21,6 +27,8 @@ pub(super) struct Plugged {
     pub(super) gateway: app::Gateway,
     /// The other side, for the operator's tools.
     pub(super) operator_side: OperatorSide,
+    /// Why the backend is away, if it is; none, if it cannot be.
+    pub(super) away: Option<watch::Receiver<Option<String>>>,
     /// The key that was made for a developer's own worker.
     pub(super) local_key: Option<Secret>,
     /// What is behind each port.
@@ -29,26 +37,27 @@ pub(super) struct Plugged {
 
 /// Picks the adapters. `Config` has refused whatever this build does not have.
 pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
-    const MEMORY: &str = "memory: nothing outlives the process";
-
-    if config.backend == Backend::Redis {
-        return Err(NO_REDIS.into());
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let backend = memory::Backend::new(&memory_settings(config), &clock);
+    let audit_log: Arc<dyn AuditLog> = Arc::new(memory::AuditLog::default());
+    let in_memory = memory::Backend::new(&memory_settings(config), &clock);
+    let result_store = in_memory.result_store.clone();
+    let store = match config.backend {
+        Backend::Memory => Store::in_memory(in_memory),
+        Backend::Redis => redis::store(config, &clock, &audit_log, result_store.clone())?,
+    };
     let (authenticator, local_key, who) = authenticator(config)?;
     let (limiter, limit) = limiter(config)?;
     let ports = Ports {
-        audit_log: Arc::new(memory::AuditLog::default()),
+        audit_log,
         authenticator,
         clock,
-        control_channel: backend.control_channel,
+        control_channel: store.control_channel,
         limiter,
-        log_sink: backend.log_sink,
-        result_store: backend.result_store,
-        run_owners: backend.run_owners,
-        task_queue: backend.task_queue,
-        worker_registry: backend.worker_registry,
+        log_sink: store.log_sink,
+        result_store,
+        run_owners: store.run_owners,
+        task_queue: store.task_queue,
+        worker_registry: store.worker_registry,
     };
     let patience = Patience {
         max_deliveries: config.task.max_deliveries,
@@ -56,14 +65,15 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     };
     Ok(Plugged {
         gateway: app::Gateway::new(&ports, patience),
-        operator_side: (backend.master, backend.dead_letters),
+        operator_side: store.operator_side,
+        away: store.away,
         local_key,
         behind: vec![
-            ("task queue", MEMORY),
-            ("control channel", MEMORY),
-            ("log sink", MEMORY),
-            ("worker registry", MEMORY),
-            ("run owners", MEMORY),
+            ("task queue", store.what),
+            ("control channel", store.what),
+            ("log sink", store.what),
+            ("worker registry", store.what),
+            ("run owners", store.what),
             ("result store", MEMORY),
             ("authenticator", who),
             ("limiter", limit),
@@ -72,16 +82,41 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     })
 }
 
-/// The other side of a backend that outlives the gateway, for a tool that speaks to it by itself;
-/// none if it is within the gateway's process.
-pub(super) fn operator_side(config: &Config) -> Outcome<Option<OperatorSide>> {
-    match config.backend {
-        Backend::Memory => Ok(None),
-        Backend::Redis => Err(NO_REDIS.into()),
+/// Where tasks, commands, logs and heartbeats are.
+pub(super) struct Store {
+    pub(super) control_channel: Arc<dyn ControlChannel>,
+    pub(super) log_sink: Arc<dyn LogSink>,
+    pub(super) run_owners: Arc<dyn RunOwners>,
+    pub(super) task_queue: Arc<dyn TaskQueue>,
+    pub(super) worker_registry: Arc<dyn WorkerRegistry>,
+    pub(super) operator_side: OperatorSide,
+    pub(super) away: Option<watch::Receiver<Option<String>>>,
+    pub(super) what: &'static str,
+}
+
+impl Store {
+    fn in_memory(backend: memory::Backend) -> Self {
+        Self {
+            control_channel: backend.control_channel,
+            log_sink: backend.log_sink,
+            run_owners: backend.run_owners,
+            task_queue: backend.task_queue,
+            worker_registry: backend.worker_registry,
+            operator_side: (backend.master, backend.dead_letters),
+            away: None,
+            what: MEMORY,
+        }
     }
 }
 
-const NO_REDIS: &str = "the adapters on Redis are not plugged in";
+/// The other side of a backend that outlives the gateway, for a tool that speaks to it by itself;
+/// none if it is within the gateway's process.
+pub(super) async fn operator_side(config: &Config) -> Outcome<Option<OperatorSide>> {
+    match config.backend {
+        Backend::Memory => Ok(None),
+        Backend::Redis => redis::operator_side(config).await.map(Some),
+    }
+}
 
 type Who = (Arc<dyn Authenticator>, Option<Secret>, &'static str);
 
@@ -137,6 +172,8 @@ fn memory_settings(config: &Config) -> memory::Settings {
         heartbeat_interval: config.grpc.heartbeat_interval,
         heartbeat_timeout: config.grpc.heartbeat_timeout,
         lease_grace: config.task.lease_grace,
+        // On Redis nobody tells us of a run before its worker does.
+        adopt_runs: config.backend == Backend::Redis,
         ..memory::Settings::default()
     }
 }

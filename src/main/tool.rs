@@ -29,7 +29,7 @@ pub(super) fn run(asked: Command, config: &Config) -> Outcome<ExitCode> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let side = runtime.block_on(async { plug::operator_side(config) })?;
+    let side = runtime.block_on(plug::operator_side(config))?;
     let done = match side {
         Some(side) => {
             let name = format!("Redis at {}", config.redis.url);

@@ -1,11 +1,15 @@
 //! What the tests share: a gateway in this process, the built program, and a worker to call them.
 
 mod gateway;
+#[cfg(feature = "redis")]
+mod on_redis;
 mod program;
 pub(crate) mod servers;
 mod worker;
 
 pub(crate) use gateway::{Gateway, Options, key_of};
+#[cfg(feature = "redis")]
+pub(crate) use on_redis::OnRedis;
 pub(crate) use program::Program;
 pub(crate) use worker::Worker;
 

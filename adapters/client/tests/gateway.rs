@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use tokio::task::{self, JoinHandle};
 
 use crate::client::{Command, Console, Http, Output, run};
+use crate::inbound::Readiness;
 use crate::inbound::admin::testing::{FakeMaster, at};
-use crate::inbound::admin::{OperatorSide, Readiness, serve};
+use crate::inbound::admin::{OperatorSide, serve};
 
 /// A clock that stands at two minutes and five seconds past ten.
 pub(super) struct Now;

@@ -49,6 +49,7 @@ impl From<MasterError> for Refusal {
     fn from(error: MasterError) -> Self {
         let status = match &error {
             MasterError::RunExists(_) => StatusCode::CONFLICT,
+
             MasterError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
             MasterError::NotKept(_) => StatusCode::NOT_IMPLEMENTED,
             MasterError::Unavailable(_) => {

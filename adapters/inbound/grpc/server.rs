@@ -11,6 +11,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::super::readiness::Readiness;
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
@@ -80,12 +81,13 @@ pub enum ServeError {
     Description(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `gateway` on `listener` until `shutdown`, and then until the calls in flight have ended
+/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown`, and then until the calls in flight have ended
 /// or the grace is over, whichever is first.
 pub async fn serve(
     listener: TcpListener,
     gateway: Gateway,
     settings: Settings,
+    readiness: Readiness,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
@@ -100,7 +102,6 @@ pub async fn serve(
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
     let (health, health_service) = tonic_health::server::health_reporter();
-    set_serving(&health, ServingStatus::Serving).await;
     let router = transport(&settings)
         .layer(door)
         .add_service(health_service)
@@ -117,6 +118,7 @@ pub async fn serve(
     tokio::pin!(server);
     tokio::select! {
         ended = &mut server => return Ok(ended?),
+        () = readiness.follow(|ready| set_ready(&health, ready)) => {}
         () = shutdown => {}
     }
     // Load balancers look elsewhere first; only then is the door shut.
@@ -173,6 +175,15 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+async fn set_ready(health: &HealthReporter, ready: bool) {
+    let status = if ready {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    set_serving(health, status).await;
 }
 
 async fn set_serving(health: &HealthReporter, status: ServingStatus) {

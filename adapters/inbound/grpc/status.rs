@@ -1,15 +1,22 @@
 //! What clients are told when something is refused or fails.
 
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gateway_core::app::Error;
 use gateway_core::ports::{
-    AuthError, Cause, ControlError, LimitError, LogError, OwnerError, QueueError, RegistryError,
-    ResultError,
+    AuthError, Cause, ControlError, KnownOutage, LimitError, LogError, OwnerError, QueueError,
+    RegistryError, ResultError,
 };
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// Outages that are told of at once; beyond it, one a second.
+const BURST: NonZeroU32 = NonZeroU32::new(10).expect("ten is more than nothing");
 
 /// When to come back after an outage of ours.
 const OUTAGE_RETRY: Duration = Duration::from_secs(1);
@@ -59,19 +66,39 @@ pub(super) fn stopping() -> Status {
 }
 
 fn outage(error: &Error, cause: &Cause) -> Status {
-    let mut beneath = cause.to_string();
-    let mut source = cause.source();
-    while let Some(deeper) = source {
-        beneath = format!("{beneath}: {deeper}");
-        source = deeper.source();
-    }
-    tracing::error!(cause = beneath, "{error}");
+    tell_log(error, cause);
     retry_later(
         Code::Unavailable,
         &error.to_string(),
         OUTAGE_RETRY,
         MetadataMap::new(),
     )
+}
+
+/// Writes down what lies beneath an outage, unless that was told when it began, or others like it
+/// were just now: a thousand calls that fail in a second say no more than a few.
+fn tell_log(error: &Error, cause: &Cause) {
+    static WORTH_TELLING: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
+        RateLimiter::direct(Quota::per_second(NonZeroU32::MIN).allow_burst(BURST))
+    });
+    static UNTOLD: AtomicU64 = AtomicU64::new(0);
+
+    let mut beneath = cause.to_string();
+    let mut known = cause.is::<KnownOutage>();
+    let mut source = cause.source();
+    while let Some(deeper) = source {
+        known |= deeper.is::<KnownOutage>();
+        beneath = format!("{beneath}: {deeper}");
+        source = deeper.source();
+    }
+    if known {
+        tracing::debug!(cause = beneath, "{error}");
+    } else if WORTH_TELLING.check().is_ok() {
+        let untold = UNTOLD.swap(0, Ordering::Relaxed);
+        tracing::error!(cause = beneath, untold, "{error}");
+    } else {
+        UNTOLD.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A limit, in all the ways that clients know of saying when to come back.

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_adapters::inbound::Readiness;
 use gateway_adapters::inbound::grpc::{self, ServeError};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
@@ -92,6 +93,7 @@ impl Gateway {
             listener,
             app::Gateway::new(&ports, options.patience),
             settings(&options),
+            Readiness::always(),
             stop.clone().cancelled_owned(),
         ));
         Self {

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::FakeMaster;
-use crate::inbound::admin::{OperatorSide, Readiness, router};
+use crate::inbound::Readiness;
+use crate::inbound::admin::{OperatorSide, router};
 
 /// The port without a socket.
 pub(in super::super) struct Port {

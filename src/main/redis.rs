@@ -1,0 +1,126 @@
+//! The adapters on Redis, as the settings have it.
+
+use std::sync::Arc;
+
+use gateway_adapters::host::Config;
+use gateway_adapters::inbound::admin::OperatorSide;
+use gateway_adapters::outbound::memory::ResultStore;
+#[cfg(feature = "redis")]
+use gateway_adapters::outbound::{SystemClock, memory::AuditLog as AuditLogInLog, redis};
+#[cfg(feature = "redis")]
+use gateway_core::ports::Runs;
+use gateway_core::ports::{AuditLog, Clock};
+
+use super::Outcome;
+use super::plug::Store;
+
+/// Begins to connect to Redis. `results` is where its tools look for what became of runs.
+#[cfg(feature = "redis")]
+pub(super) fn store(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    audit_log: &Arc<dyn AuditLog>,
+    results: Arc<ResultStore>,
+) -> Outcome<Store> {
+    let runs = config.admin.serves_api().then_some(results);
+    let runs = runs.map(|runs| runs as Arc<dyn Runs>);
+    let backend = connect(config, clock, audit_log, runs)?;
+    Ok(Store {
+        away: Some(backend.away()),
+        control_channel: backend.control_channel,
+        log_sink: backend.log_sink,
+        run_owners: backend.run_owners,
+        task_queue: backend.task_queue,
+        worker_registry: backend.worker_registry,
+        operator_side: (backend.master, backend.dead_letters),
+        what: "Redis",
+    })
+}
+
+/// The operator's side alone, once Redis answers.
+#[cfg(feature = "redis")]
+pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let audit_log: Arc<dyn AuditLog> = Arc::new(AuditLogInLog::default());
+    let backend = connect(config, &clock, &audit_log, None)?;
+    let mut away = backend.away();
+    let answers = tokio::time::timeout(PATIENCE, away.wait_for(Option::is_none)).await;
+    if answers.is_err() {
+        let reason = backend.away().borrow().clone().unwrap_or_default();
+        return Err(format!("REDIS_URL={}: {reason}", config.redis.url).into());
+    }
+    Ok((backend.master, backend.dead_letters))
+}
+
+#[cfg(feature = "redis")]
+fn connect(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    audit_log: &Arc<dyn AuditLog>,
+    runs: Option<Arc<dyn Runs>>,
+) -> Outcome<redis::Backend> {
+    let connected =
+        redis::Backend::connect(settings(config), clock.clone(), audit_log.clone(), runs);
+    Ok(connected.map_err(|error| format!("REDIS_URL={}: {error}", config.redis.url))?)
+}
+
+/// Settings that ask for Redis were refused before.
+#[cfg(not(feature = "redis"))]
+pub(super) fn operator_side(_config: &Config) -> std::future::Ready<Outcome<OperatorSide>> {
+    std::future::ready(Err(LEFT_OUT.into()))
+}
+
+/// Settings that ask for Redis were refused before.
+#[cfg(not(feature = "redis"))]
+pub(super) fn store(
+    _config: &Config,
+    _clock: &Arc<dyn Clock>,
+    _audit_log: &Arc<dyn AuditLog>,
+    _results: Arc<ResultStore>,
+) -> Outcome<Store> {
+    Err(LEFT_OUT.into())
+}
+
+#[cfg(not(feature = "redis"))]
+const LEFT_OUT: &str = "this program was built without the feature redis";
+
+#[cfg(feature = "redis")]
+fn settings(config: &Config) -> redis::Settings {
+    use std::time::Duration;
+
+    use gateway_core::domain::identity::Secret;
+    use redis::{Address, Kept, LinkSettings, Settings, TlsFiles};
+
+    let redis = &config.redis;
+    let logs = &config.log_streams;
+    Settings {
+        link: LinkSettings {
+            address: Address {
+                url: Secret::new(redis.url.expose()),
+                tls: TlsFiles {
+                    ca: redis.tls.ca.clone(),
+                    client: redis.tls.client.clone(),
+                },
+            },
+            pool_size: redis.pool_size,
+            command_timeout: redis.command_timeout,
+        },
+        namespace: redis.namespace.clone(),
+        heartbeat_interval: config.grpc.heartbeat_interval,
+        heartbeat_timeout: config.grpc.heartbeat_timeout,
+        lease_grace: config.task.lease_grace,
+        command_lease: Duration::from_mins(1),
+        reply_timeout: Duration::from_hours(1),
+        max_dead: redis.max_dead,
+        log_lines: Kept {
+            max: logs.max_lines,
+            ttl: logs.line_ttl,
+        },
+        log_chunks: Kept {
+            max: logs.max_chunks,
+            ttl: logs.chunk_ttl,
+        },
+    }
+}
