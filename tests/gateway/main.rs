@@ -9,6 +9,8 @@ mod contract;
 mod control;
 mod errors;
 mod example;
+#[cfg(feature = "redis")]
+mod faults;
 mod identity;
 mod limits;
 mod logs;

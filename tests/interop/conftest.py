@@ -2,19 +2,32 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from gateway import Gateway
 from master import Master
+from redis_server import RedisServer
 from worker import Worker
 
 # Enough for a thousand that poll at once, and for every other test to have workers that no test met before it.
 WORKERS = 1500
 
 
+@pytest.fixture(scope="session", params=["memory", "redis"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of each backend in turn; the tests run on every one."""
+    if request.param == "memory":
+        yield {"GATEWAY_BACKEND": "memory"}
+        return
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
+        # The operator's API lets the tests play the Master, and see what became of runs.
+        yield {"REDIS_URL": redis.url, "ADMIN_API": "true"}
+
+
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str]) -> Iterator[Gateway]:
     """One gateway for all tests that do not need another kind of it."""
     keys = {f"worker-{number:04}": secrets.token_hex(32) for number in range(WORKERS)}
     settings = {
@@ -24,7 +37,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
     }
-    with Gateway(tmp_path_factory.mktemp("gateway"), keys, **settings) as gateway:
+    with Gateway(tmp_path_factory.mktemp("gateway"), keys, **backend, **settings) as gateway:
         yield gateway
 
 
@@ -59,6 +72,17 @@ def other(hire: Callable[[], Worker]) -> Worker:
 @pytest.fixture
 def master(gateway: Gateway) -> Master:
     return Master(gateway.http_address)
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path, backend: dict[str, str]) -> Callable[..., Gateway]:
+    """Makes a gateway that a test has for itself, on keys that no other has in Redis."""
+
+    def make(keys: dict[str, str], **settings: object) -> Gateway:
+        namespace = {"REDIS_NAMESPACE": f"own-{secrets.token_hex(4)}"} if "REDIS_URL" in backend else {}
+        return Gateway(tmp_path, keys, **backend, **namespace, **settings)
+
+    return make
 
 
 @pytest.fixture

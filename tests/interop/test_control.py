@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from gateway import Gateway
 from master import Master
 from protocol import pb
 from worker import Worker
@@ -75,9 +74,9 @@ def test_a_runtime_request_gets_its_reply(worker, master, success):
         assert reply["error"] == "no such thing"
 
 
-def test_what_is_for_all_reaches_each_once(tmp_path, own_keys):
+def test_what_is_for_all_reaches_each_once(own_gateway, own_keys):
     # A gateway of its own: no other test's worker should hear it.
-    with Gateway(tmp_path, own_keys) as gateway:
+    with own_gateway(own_keys) as gateway:
         workers = [Worker(name, key, gateway.channel) for name, key in own_keys.items()]
         for worker in workers:
             worker.register()

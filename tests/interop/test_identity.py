@@ -5,7 +5,6 @@ import threading
 import pytest
 from grpc import StatusCode
 
-from gateway import Gateway
 from master import Master
 from protocol import METHODS, common, pb, path_of, request_class, stubs
 from worker import Worker, refused
@@ -144,8 +143,8 @@ def test_a_refusal_does_not_wait_for_the_message(gateway):
         over.set()
 
 
-def test_with_authentication_off_everyone_is_who_they_say(tmp_path):
-    with Gateway(tmp_path, {}, AUTH_ENABLED="false") as gateway:
+def test_with_authentication_off_everyone_is_who_they_say(own_gateway):
+    with own_gateway({}, AUTH_ENABLED="false") as gateway:
         master = Master(gateway.http_address)
         by_header, by_message = (master.enqueue(name)["run_id"] for name in ("by-header", "by-message"))
         stub = stubs.GatewayServiceStub(gateway.channel)

@@ -6,7 +6,6 @@ from grpc import RpcError, StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from gateway import Gateway
 from protocol import pb
 from worker import Worker, refused
 
@@ -14,9 +13,9 @@ CAPACITY = 5
 
 
 @pytest.fixture
-def limited(tmp_path, own_keys):
+def limited(own_gateway, own_keys):
     """A gateway that lets each worker call five times, and then once a second."""
-    with Gateway(tmp_path, own_keys, RATE_LIMIT_RATE=1, RATE_LIMIT_CAPACITY=CAPACITY) as gateway:
+    with own_gateway(own_keys, RATE_LIMIT_RATE=1, RATE_LIMIT_CAPACITY=CAPACITY) as gateway:
         yield gateway
 
 

@@ -2,12 +2,11 @@
 
 from grpc import StatusCode
 
-from gateway import Gateway
 from worker import Worker
 
 
-def test_sigterm_ends_polls_and_streams_in_good_order(tmp_path, own_keys):
-    with Gateway(tmp_path, own_keys) as gateway:
+def test_sigterm_ends_polls_and_streams_in_good_order(own_gateway, own_keys):
+    with own_gateway(own_keys) as gateway:
         worker = Worker("worker-a", own_keys["worker-a"], gateway.channel)
         poll = worker.poll_task_later(timeout_ms=50_000)
         stream = worker.open_stream()

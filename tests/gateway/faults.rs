@@ -1,0 +1,12 @@
+//! What goes wrong in the field, over real gRPC and with a Redis of the test's own: no task is lost.
+
+mod fleet;
+mod gateways;
+mod network;
+mod redis_away;
+mod restarts;
+mod trouble;
+
+/// Workers, and tasks, of a test that needs many.
+const WORKERS: usize = 100;
+const TASKS: usize = 10_000;
