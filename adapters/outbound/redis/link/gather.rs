@@ -18,8 +18,9 @@ const MAX_TOGETHER: usize = 32;
 /// What the arguments of a call may weigh that goes with others, in bytes.
 const MAX_LIGHT: usize = 4 * 1024;
 
-/// Batches of one script that are on their way at once. While they are, the next one fills.
-const IN_FLIGHT: usize = 2;
+/// Batches of one script that are on their way at once. Meanwhile the next one fills: the more
+/// there is to do, the less each call costs.
+const IN_FLIGHT: usize = 1;
 
 /// Who waits for which script.
 #[derive(Default)]
@@ -88,6 +89,8 @@ async fn gather(link: Weak<Inner>, script: Script, mut waiting: mpsc::Receiver<C
         let Ok(place) = room.clone().acquire_owned().await else {
             return;
         };
+        // Whoever is about to call gets the chance to come along.
+        tokio::task::yield_now().await;
         let mut calls = vec![first];
         while calls.len() < MAX_TOGETHER
             && let Ok(call) = waiting.try_recv()
