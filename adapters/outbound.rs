@@ -3,6 +3,8 @@
 //! An adapter knows the port it fills and the technology it fills it with, and no other adapter.
 
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "redis")]
 pub mod redis;
 

@@ -12,9 +12,11 @@ mod dead_letters;
 mod limiter;
 mod log_sink;
 mod master;
+mod result_feed;
 mod result_store;
 mod run_owners;
 mod runs;
+mod spool;
 mod task_queue;
 mod worker_registry;
 
@@ -34,9 +36,11 @@ pub use dead_letters::DeadLetters;
 pub use limiter::{LimitError, Limiter};
 pub use log_sink::{ChunkReceipt, LogError, LogSink};
 pub use master::{LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView};
+pub use result_feed::{FeedError, ResultFeed};
 pub use result_store::{ResultError, ResultStore};
 pub use run_owners::{Claim, OwnerError, RunOwners};
 pub use runs::Runs;
+pub use spool::{Backlog, Spool, SpoolError, Waiting};
 pub use task_queue::{QueueError, TaskQueue};
 pub use worker_registry::{RegistryError, WorkerRegistry};
 
@@ -44,6 +48,6 @@ pub use worker_registry::{RegistryError, WorkerRegistry};
 pub use {
     audit_log::MockAuditLog, authenticator::MockAuthenticator, clock::MockClock,
     control_channel::MockControlChannel, limiter::MockLimiter, log_sink::MockLogSink,
-    result_store::MockResultStore, run_owners::MockRunOwners, task_queue::MockTaskQueue,
-    worker_registry::MockWorkerRegistry,
+    result_feed::MockResultFeed, result_store::MockResultStore, run_owners::MockRunOwners,
+    spool::MockSpool, task_queue::MockTaskQueue, worker_registry::MockWorkerRegistry,
 };

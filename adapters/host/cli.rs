@@ -50,6 +50,9 @@ pub struct Flags {
     /// Log in detail, as LOG_LEVEL=DEBUG does
     #[arg(long, global = true)]
     pub debug: bool,
+    /// Create what the gateway needs in the database, then serve [variable: DATABASE_MIGRATE]
+    #[arg(long, global = true)]
+    pub migrate: bool,
     /// TOML file of settings; keys are the variables' names in lower case [variable: GATEWAY_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

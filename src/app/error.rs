@@ -66,7 +66,11 @@ impl Error {
             | Self::Limit(_)
             | Self::Queue(QueueError::Unavailable(_))
             | Self::Log(_)
-            | Self::Result(ResultError::UnknownRun(_) | ResultError::Unavailable(_))
+            | Self::Result(
+                ResultError::UnknownRun(_)
+                | ResultError::Unwritable { .. }
+                | ResultError::Unavailable(_),
+            )
             | Self::Owner(OwnerError::Unavailable(_))
             | Self::Control(ControlError::UnknownRequest(_) | ControlError::Unavailable(_))
             | Self::Registry(_) => None,

@@ -20,22 +20,38 @@ impl Results {
     /// worker cannot know better.
     pub async fn report(&self, caller: &Caller, report: &Report) -> Result<Recorded, Error> {
         let recorded = self.record(caller, report).await;
-        let recorded = recorded.inspect_err(|error| self.journal.note_trespass(caller, error))?;
-        if let Recorded::Conflict { ended } = recorded {
-            self.journal.note(
-                caller,
-                Action::Conflicted {
-                    run: report.run.clone(),
-                    ended,
-                    reported: report.status,
-                },
-            );
-        }
+        let recorded = recorded.inspect_err(|error| self.note_refusal(caller, error))?;
+        self.note_outcome(caller, report, recorded);
         // The report is safe, and that is what the worker asks for. A lease that is not renewed
         // leads to a second delivery at the worst.
         let sign = Sign::Progress(report.run.clone());
         let _renewed = self.queue.note(&caller.worker, &sign).await;
         Ok(recorded)
+    }
+
+    fn note_outcome(&self, caller: &Caller, report: &Report, recorded: Recorded) {
+        let run = report.run.clone();
+        let action = match recorded {
+            Recorded::Conflict { ended } => Action::Conflicted {
+                run,
+                ended,
+                reported: report.status,
+            },
+            Recorded::Spooled => Action::Spooled { run },
+            Recorded::Changed { .. }
+            | Recorded::Repeated
+            | Recorded::Late
+            | Recorded::Published => return,
+        };
+        self.journal.note(caller, action);
+    }
+
+    fn note_refusal(&self, caller: &Caller, error: &Error) {
+        self.journal.note_trespass(caller, error);
+        if let Error::Result(ResultError::UnknownRun(run)) = error {
+            let run = run.clone();
+            self.journal.note(caller, Action::UnknownRun { run });
+        }
     }
 
     async fn record(&self, caller: &Caller, report: &Report) -> Result<Recorded, Error> {

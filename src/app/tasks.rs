@@ -115,7 +115,12 @@ impl Tasks {
         };
         match self.results.record(&report).await {
             // A run that is unknown or another's by now has nothing to be recorded in.
-            Ok(_) | Err(ResultError::UnknownRun(_) | ResultError::NotTheirs { .. }) => {}
+            Ok(_)
+            | Err(
+                ResultError::UnknownRun(_)
+                | ResultError::NotTheirs { .. }
+                | ResultError::Unwritable { .. },
+            ) => {}
             // It stays in the worker's hands and comes up again when its lease is over.
             Err(ResultError::Unavailable(_)) => return Ok(()),
         }

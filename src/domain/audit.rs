@@ -76,6 +76,23 @@ pub enum Action {
         /// How it was now said to have ended.
         reported: RunStatus,
     },
+    /// A worker reported a run that there is not.
+    UnknownRun {
+        /// What it called the run.
+        run: RunId,
+    },
+    /// A result waits in the spool, as the store is away.
+    Spooled {
+        /// The run.
+        run: RunId,
+    },
+    /// A result can never be written, and is a dead letter now.
+    ResultBuried {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Action {
@@ -91,6 +108,9 @@ impl Action {
             Self::Unreadable { .. } => "unreadable",
             Self::LostPayload { .. } => "lost_payload",
             Self::Conflicted { .. } => "conflicted",
+            Self::UnknownRun { .. } => "unknown_run",
+            Self::Spooled { .. } => "spooled",
+            Self::ResultBuried { .. } => "result_buried",
         }
     }
 }

@@ -99,6 +99,11 @@ identifier!(
     "dead_letter_id"
 );
 identifier!(
+    /// A result that waits in a spool, among others of its kind.
+    SpoolId,
+    "spool_id"
+);
+identifier!(
     /// A request to a worker's runtime, which its reply names.
     RequestId,
     "request_id"

@@ -192,6 +192,10 @@ pub enum Recorded {
         /// How it had ended.
         ended: RunStatus,
     },
+    /// The store is away: the report waits for it in a spool, and outlives this process there.
+    Spooled,
+    /// The report was handed on to whoever keeps the runs.
+    Published,
 }
 
 impl Run {
@@ -256,5 +260,6 @@ impl Run {
     }
 }
 
+mod fields;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::id::{LetterId, ReceiptId, RunId, TaskId, WorkerId};
+use crate::domain::run::Report;
 use crate::domain::time::Timestamp;
 
 /// How long a task may take when it does not say.
@@ -141,7 +142,7 @@ impl Default for Patience {
 }
 
 /// Something that was queued and given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
     /// What it is asked for by.
     pub id: LetterId,
@@ -158,11 +159,13 @@ pub struct DeadLetter {
 }
 
 /// What a [`DeadLetter`] holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// A task.
     Task(Box<Task>),
-    /// What cannot be read as a task, field by field as it was found.
+    /// A result that can never be written.
+    Result(Box<Report>),
+    /// What cannot be read as what it should be, field by field as it was found.
     Unreadable(BTreeMap<String, String>),
 }
 

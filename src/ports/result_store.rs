@@ -13,8 +13,9 @@ pub trait ResultStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ResultError::UnknownRun`], as runs are never made here, and [`ResultError::NotTheirs`] if
-    /// the run was given to another worker. Nothing is changed then.
+    /// [`ResultError::UnknownRun`], as runs are never made here, [`ResultError::NotTheirs`] if the
+    /// run was given to another worker, and [`ResultError::Unwritable`] if the store cannot hold
+    /// what the report says. Nothing is changed then.
     async fn record(&self, report: &Report) -> Result<Recorded, ResultError>;
 
     /// How far `run` is; none before the first report.
@@ -38,6 +39,14 @@ pub enum ResultError {
         run: RunId,
         /// Who reported it.
         worker: WorkerId,
+    },
+    /// What the report says does not fit in the store, and never will.
+    #[error("the result of run {run} cannot be written: {reason}")]
+    Unwritable {
+        /// The run.
+        run: RunId,
+        /// What does not fit, for the worker's eyes as well.
+        reason: String,
     },
     /// The store is out of reach; the report may or may not be in it.
     #[error("result storage is temporarily unavailable")]

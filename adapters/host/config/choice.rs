@@ -1,6 +1,8 @@
 //! Which adapters run.
 
-use super::parse;
+use std::time::Duration;
+
+use super::parse::{self, DAY};
 use super::reader::Reader;
 
 /// Where queue, logs, heartbeats and control live.
@@ -19,6 +21,16 @@ pub struct Results {
     pub store: ResultStore,
     /// Whether those written to `MySQL` are published to Redis, too.
     pub publish: bool,
+    /// Whether they wait in Redis while `MySQL` is away.
+    pub spool: bool,
+    /// How many share a transaction, at most.
+    pub batch_max: usize,
+    /// For how long one waits for others while others are being written.
+    pub batch_wait: Duration,
+    /// Until one that is not committed is spooled, or refused.
+    pub commit_timeout: Duration,
+    /// For how long a spooled one waits for its run to be known.
+    pub unknown_run_patience: Duration,
 }
 
 /// Where results are written.
@@ -55,6 +67,15 @@ impl Results {
         Self {
             store: ResultStore::read(from),
             publish: from.get("RESULT_PUBLISH", parse::switch),
+            spool: from.get("RESULT_SPOOL", parse::switch),
+            batch_max: from.get("RESULT_BATCH_MAX", parse::whole(1..=1024)),
+            batch_wait: from.get("RESULT_BATCH_WAIT_MS", parse::milliseconds(0..=1_000)),
+            commit_timeout: from.get(
+                "RESULT_COMMIT_TIMEOUT_MS",
+                parse::milliseconds(100..=60_000),
+            ),
+            unknown_run_patience: from
+                .get("RESULT_UNKNOWN_RUN_SECONDS", parse::seconds(0..=30 * DAY)),
         }
     }
 }

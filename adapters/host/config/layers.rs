@@ -124,6 +124,7 @@ fn set_by(flags: &Flags) -> Layer {
             Some("--host") => flags.host.clone(),
             Some("--port") => flags.port.clone(),
             Some("--debug") => flags.debug.then(|| "DEBUG".to_owned()),
+            Some("--migrate") => flags.migrate.then(|| "true".to_owned()),
             _ => None,
         };
         if let Some(value) = value {

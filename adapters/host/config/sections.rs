@@ -12,7 +12,7 @@ use super::reader::Reader;
 
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
 pub use self::serving::{Admin, Grpc, Tls};
-pub use self::stores::{Database, LogStreams, Memory, Redis, RedisTls};
+pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
 
 /// The token bucket that each worker has.
 #[derive(Clone, Debug)]

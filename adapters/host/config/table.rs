@@ -105,6 +105,8 @@ const SECTIONS: &[Section] = &[
     section("authentication", &[
         set("AUTH_ENABLED", "true", "authenticate workers"),
         unset("API_KEYS_FILE", "JSON file of worker ids with the SHA-256 of their keys"),
+        set("AUTH_CACHE_SECONDS", "30", "seconds for which an answer of the database on a key is believed"),
+        set("AUTH_STALE_MAX", "600", "seconds for which old answers are believed while the database is away"),
         set("API_KEY_STORAGE", "plain", "what the database holds: the key itself (plain) or its hash (sha256)"),
         set("JWT_ALGORITHM", "HS256", "the one algorithm that bearer tokens may be signed with"),
         unset("JWT_SECRET_FILE", "file with the secret or public key that bearer tokens are verified with"),
@@ -123,6 +125,11 @@ const SECTIONS: &[Section] = &[
         unset("GATEWAY_BACKEND", "memory or redis, for queue, logs, heartbeats and control; redis if REDIS_URL is set, else memory"),
         unset("RESULT_STORE", "memory, mysql or stream; mysql if DATABASE_URL is set, else memory"),
         set("RESULT_PUBLISH", "false", "also publish to Redis each result that is written to MySQL"),
+        set("RESULT_SPOOL", "true", "keep results in Redis while MySQL is away; needs Redis"),
+        set("RESULT_BATCH_MAX", "128", "results that share a transaction, at most"),
+        set("RESULT_BATCH_WAIT_MS", "2", "milliseconds for which a result waits for others while others are being written"),
+        set("RESULT_COMMIT_TIMEOUT_MS", "2000", "milliseconds until a result that is not committed is spooled, or refused"),
+        set("RESULT_UNKNOWN_RUN_SECONDS", "3600", "seconds for which a spooled result waits for its run to be known, until it is dead-lettered"),
     ]),
     section("memory", &[
         set("MEMORY_MAX_TASKS", "10000", "tasks waiting or held, all workers together"),
@@ -145,6 +152,10 @@ const SECTIONS: &[Section] = &[
     ]),
     section("MySQL", &[
         unset("DATABASE_URL", "mysql://user:password@host:3306/database").secret(),
+        set("DATABASE_POOL_SIZE", "16", "connections to MySQL, at most"),
+        set("DATABASE_MIGRATE", "false", "create what the gateway needs in the database at the start").flag("--migrate"),
+        unset("DATABASE_TLS", "disabled, required (TLS, whoever answers) or verified (TLS, certificate and name checked); verified if DATABASE_TLS_CA_PATH is set, else disabled"),
+        unset("DATABASE_TLS_CA_PATH", "PEM bundle of CAs for the server's certificate, instead of the system's"),
         set("DATABASE_TIMEZONE", "Asia/Shanghai", "zone of the database's DATETIME columns, as the Master reads them"),
     ]),
     section("log streams", &[

@@ -27,7 +27,9 @@ const OUTAGE_RETRY: Duration = Duration::from_secs(1);
 /// the error's own text; its source goes to the log and no further.
 pub(super) fn status(error: &Error) -> Status {
     let code = match error {
-        Error::Invalid(_) | Error::Log(LogError::Misfit(_)) => Code::InvalidArgument,
+        Error::Invalid(_)
+        | Error::Log(LogError::Misfit(_))
+        | Error::Result(ResultError::Unwritable { .. }) => Code::InvalidArgument,
         Error::Auth(AuthError::Rejected) => Code::Unauthenticated,
         Error::Impostor { .. }
         | Error::Queue(QueueError::NotTheirs(_))

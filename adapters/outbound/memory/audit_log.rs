@@ -85,7 +85,10 @@ impl<'a> Details<'a> {
                 (None, Some(entry.clone()), Some(reason.clone()))
             }
             Action::LostPayload { entries } => (None, Some(entries.join(" ")), None),
-            Action::Buried { run, reason } => {
+            Action::UnknownRun { run } | Action::Spooled { run } => {
+                (None, Some(format!("run {run}")), None)
+            }
+            Action::Buried { run, reason } | Action::ResultBuried { run, reason } => {
                 (None, Some(format!("run {run}")), Some(reason.clone()))
             }
             Action::Conflicted {

@@ -37,6 +37,9 @@ proptest! {
                 Recorded::Repeated | Recorded::Late | Recorded::Conflict { .. } => {
                     prop_assert_eq!(&run, &before);
                 }
+                Recorded::Spooled | Recorded::Published => {
+                    prop_assert!(false, "{recorded:?} is for stores to say");
+                }
             }
         }
         prop_assert!(tallies <= 1);

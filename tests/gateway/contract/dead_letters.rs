@@ -47,6 +47,7 @@ async fn only(bench: &impl Morgue) -> DeadLetter {
 fn name(letter: &DeadLetter) -> &str {
     match &letter.content {
         Content::Task(task) => task.id.as_str(),
+        Content::Result(report) => report.run.as_str(),
         Content::Unreadable(_) => "unreadable",
     }
 }

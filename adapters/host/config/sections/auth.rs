@@ -1,6 +1,7 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::super::parse::{self, Parsed};
+use super::super::parse::{self, DAY, Parsed};
 use super::super::reader::Reader;
 
 /// How workers prove who they are.
@@ -10,6 +11,10 @@ pub struct Auth {
     pub enabled: bool,
     /// JSON file of worker ids with the SHA-256 of their keys.
     pub api_keys: Option<PathBuf>,
+    /// For how long an answer of the database on a key is believed.
+    pub cache: Duration,
+    /// For how long old answers are believed while the database is away.
+    pub stale_max: Duration,
     /// What the database holds of a key.
     pub key_storage: KeyStorage,
     /// The one algorithm of bearer tokens.
@@ -45,6 +50,8 @@ impl Auth {
         Self {
             enabled: from.get("AUTH_ENABLED", parse::switch),
             api_keys: from.find("API_KEYS_FILE", parse::path),
+            cache: from.get("AUTH_CACHE_SECONDS", parse::seconds(1..=DAY)),
+            stale_max: from.get("AUTH_STALE_MAX", parse::seconds(0..=DAY)),
             key_storage: from.get("API_KEY_STORAGE", key_storage),
             jwt_algorithm: from.get("JWT_ALGORITHM", jwt_algorithm),
             jwt_secret: from.find("JWT_SECRET_FILE", parse::path),

@@ -108,6 +108,25 @@ pub struct Database {
     pub url: Option<BackendUrl>,
     /// The IANA zone of its `DATETIME` columns.
     pub time_zone: String,
+    /// Connections, at most.
+    pub pool_size: u32,
+    /// Whether what is missing is created at the start.
+    pub migrate: bool,
+    /// How far the server has to prove who it is.
+    pub tls: DatabaseTls,
+    /// Who vouches for the server, instead of the system's roots.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// How far a `MySQL` server has to prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseTls {
+    /// No TLS.
+    Disabled,
+    /// TLS with whoever answers: nobody reads along, but somebody may stand in between.
+    Required,
+    /// TLS with a certificate that is valid and of this name.
+    Verified,
 }
 
 impl Database {
@@ -115,7 +134,39 @@ impl Database {
         Self {
             url: from.find("DATABASE_URL", parse::url(&["mysql"])),
             time_zone: from.get("DATABASE_TIMEZONE", parse::zone),
+            pool_size: from.get("DATABASE_POOL_SIZE", parse::whole(1..=1024)),
+            migrate: from.get("DATABASE_MIGRATE", parse::switch),
+            tls: DatabaseTls::read(from),
+            tls_ca: from.find("DATABASE_TLS_CA_PATH", parse::path),
         }
+    }
+}
+
+impl DatabaseTls {
+    fn read(from: &mut Reader) -> Self {
+        const NAME: &str = "DATABASE_TLS";
+        let words = [
+            ("disabled", Self::Disabled),
+            ("required", Self::Required),
+            ("verified", Self::Verified),
+        ];
+        if let Some(tls) = from.find(NAME, parse::one_of(&words)) {
+            return tls;
+        }
+        if from.is_given("DATABASE_TLS_CA_PATH") {
+            from.chosen(
+                NAME,
+                "verified",
+                "chosen because DATABASE_TLS_CA_PATH is set",
+            );
+            return Self::Verified;
+        }
+        from.chosen(
+            NAME,
+            "disabled",
+            "default, as DATABASE_TLS_CA_PATH is not set",
+        );
+        Self::Disabled
     }
 }
 

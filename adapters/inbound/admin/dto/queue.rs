@@ -83,15 +83,30 @@ struct Letter {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Glance {
-    Task { task_id: String, run_id: String },
-    Unreadable { fields: BTreeMap<String, String> },
+    Task {
+        task_id: String,
+        run_id: String,
+    },
+    Result {
+        run_id: String,
+        status: &'static str,
+    },
+    Unreadable {
+        fields: BTreeMap<String, String>,
+    },
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Whole {
     Task(Box<Task>),
-    Unreadable { fields: BTreeMap<String, String> },
+    Result {
+        #[serde(flatten)]
+        fields: BTreeMap<&'static str, String>,
+    },
+    Unreadable {
+        fields: BTreeMap<String, String>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +133,10 @@ impl From<DeadLetter> for Dead {
                 task_id: task.id.to_string(),
                 run_id: task.run.to_string(),
             },
+            Content::Result(report) => Glance::Result {
+                run_id: report.run.to_string(),
+                status: report.status.as_str(),
+            },
             Content::Unreadable(fields) => Glance::Unreadable { fields },
         };
         Self { letter, content }
@@ -129,6 +148,9 @@ impl From<DeadLetter> for WholeLetter {
         let (letter, content) = parts(dead);
         let content = match content {
             Content::Task(task) => Whole::Task(Box::new((*task).into())),
+            Content::Result(report) => Whole::Result {
+                fields: report.to_fields().into_iter().collect(),
+            },
             Content::Unreadable(fields) => Whole::Unreadable { fields },
         };
         Self { letter, content }
