@@ -65,6 +65,16 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether anything is to be found in the database: results, or whose keys are.
+    pub fn asks_database(&self) -> bool {
+        self.results.store == ResultStore::Mysql || self.keys_in_database()
+    }
+
+    /// Whether the database tells whose API keys are.
+    pub fn keys_in_database(&self) -> bool {
+        self.auth.enabled && self.auth.api_keys.is_none() && self.database.url.is_some()
+    }
+
     fn read(from: &mut Reader) -> Self {
         let redis = Redis::read(from);
         let backend = Backend::read(from);

@@ -1,7 +1,7 @@
 //! Settings that are sound each by itself, but cannot work together.
 
 use super::reader::Reader;
-use super::{Backend, Config, ResultStore};
+use super::{Backend, Config, DatabaseTls, ResultStore};
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
     tls(read);
@@ -10,6 +10,7 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
     ports(config, read);
     api(config, read);
     results(config, read);
+    database(config, read);
 }
 
 fn tls(read: &mut Reader) {
@@ -109,19 +110,45 @@ fn ports(config: &Config, read: &mut Reader) {
 }
 
 fn results(config: &Config, read: &mut Reader) {
+    const STORE: &str = "RESULT_STORE";
+    const PUBLISH: &str = "RESULT_PUBLISH";
+    let store = config.results.store;
+    if !read.is_sound(STORE) {
+        return;
+    }
+    if store == ResultStore::Mysql && !read.is_given("DATABASE_URL") {
+        let cited = read.cite(STORE);
+        read.blame(format!("{cited} is mysql, which needs DATABASE_URL"));
+    }
+    if config.results.publish && store == ResultStore::Memory {
+        let cited = read.cite(PUBLISH);
+        read.blame(format!("{cited} is true, which needs RESULT_STORE=mysql"));
+    }
     if config.backend == Backend::Redis || !read.is_sound("GATEWAY_BACKEND") {
         return;
     }
-    if config.results.store == ResultStore::Stream {
-        let cited = read.cite("RESULT_STORE");
+    if store == ResultStore::Stream {
+        let cited = read.cite(STORE);
         read.blame(format!(
             "{cited} is stream, which needs GATEWAY_BACKEND=redis"
         ));
     }
     if config.results.publish {
-        let cited = read.cite("RESULT_PUBLISH");
+        let cited = read.cite(PUBLISH);
         read.blame(format!(
             "{cited} is true, which needs GATEWAY_BACKEND=redis"
+        ));
+    }
+}
+
+fn database(config: &Config, read: &mut Reader) {
+    const TLS: &str = "DATABASE_TLS";
+    const CA: &str = "DATABASE_TLS_CA_PATH";
+    if read.is_given(CA) && read.is_sound(TLS) && config.database.tls != DatabaseTls::Verified {
+        let (cited, tls) = (read.cite(CA), read.cite(TLS));
+        read.blame(format!(
+            "{cited} is to check the server with, which {tls} forgoes; set DATABASE_TLS=verified, \
+             or leave it out"
         ));
     }
 }

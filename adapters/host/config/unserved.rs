@@ -27,26 +27,16 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
              unset it, or set GATEWAY_BACKEND=memory"
         ));
     }
-    match config.results.store {
-        ResultStore::Mysql if read.is_sound("RESULT_STORE") => {
-            let name = asked_by(read, "RESULT_STORE", "DATABASE_URL");
-            let remedy = "unset it, or set RESULT_STORE=memory";
-            let what = if cfg!(feature = "mysql") {
-                "MySQL"
-            } else {
-                "MySQL (it was also built without the feature mysql)"
-            };
-            refuse(read, name, what, remedy);
-        }
-        ResultStore::Stream => {
-            let what = "results in a Redis stream";
-            refuse(read, "RESULT_STORE", what, "set RESULT_STORE=memory");
-        }
-        ResultStore::Memory | ResultStore::Mysql => {}
-    }
-    if config.results.publish {
-        let what = "results published to Redis";
-        refuse(read, "RESULT_PUBLISH", what, "set RESULT_PUBLISH=false");
+    if config.asks_database() && !cfg!(feature = "mysql") {
+        let name = match config.results.store {
+            ResultStore::Mysql => asked_by(read, "RESULT_STORE", "DATABASE_URL"),
+            ResultStore::Memory | ResultStore::Stream => "DATABASE_URL",
+        };
+        let cited = read.cite(name);
+        read.blame(format!(
+            "{cited} asks for MySQL, but this program was built without the feature mysql; unset \
+             it, or set RESULT_STORE=memory and API_KEYS_FILE"
+        ));
     }
 }
 

@@ -136,13 +136,14 @@ impl Database {
             time_zone: from.get("DATABASE_TIMEZONE", parse::zone),
             pool_size: from.get("DATABASE_POOL_SIZE", parse::whole(1..=1024)),
             migrate: from.get("DATABASE_MIGRATE", parse::switch),
-            tls: DatabaseTls::read(from),
             tls_ca: from.find("DATABASE_TLS_CA_PATH", parse::path),
+            tls: DatabaseTls::read(from),
         }
     }
 }
 
 impl DatabaseTls {
+    /// Reads it; the path of the CA must have been read before.
     fn read(from: &mut Reader) -> Self {
         const NAME: &str = "DATABASE_TLS";
         let words = [

@@ -38,13 +38,21 @@ fn all_problems_are_told_at_once() {
         ("REDIS_DEAD_MAXLEN", "0"),
         ("ADMIN_API", "perhaps"),
         ("DATABASE_TIMEZONE", "+8"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_TLS", "maybe"),
+        ("RESULT_BATCH_MAX", "0"),
+        ("RESULT_BATCH_WAIT_MS", "1001"),
+        ("RESULT_COMMIT_TIMEOUT_MS", "99"),
+        ("RESULT_UNKNOWN_RUN_SECONDS", "-1"),
+        ("AUTH_CACHE_SECONDS", "0"),
+        ("AUTH_STALE_MAX", "x"),
         ("GATEWAY_BACKEND", "rdis"),
         ("RESULT_STORE", "disk"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
     ]);
 
-    assert_eq!(told.len(), 20, "{told:#?}");
+    assert_eq!(told.len(), 28, "{told:#?}");
     assert!(
         told.iter()
             .all(|problem| problem.contains(", but must be ")),

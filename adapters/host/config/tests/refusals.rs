@@ -29,8 +29,24 @@ fn combinations_that_cannot_work_are_problems() {
             "is stream, which needs GATEWAY_BACKEND=redis",
         ),
         (
-            vec![("RESULT_PUBLISH", "1")],
+            vec![("RESULT_PUBLISH", "1"), ("DATABASE_URL", "mysql://h/d")],
             "is true, which needs GATEWAY_BACKEND=redis",
+        ),
+        (
+            vec![("RESULT_PUBLISH", "1"), ("REDIS_URL", "redis://h")],
+            "is true, which needs RESULT_STORE=mysql",
+        ),
+        (
+            vec![("RESULT_STORE", "mysql")],
+            "is mysql, which needs DATABASE_URL",
+        ),
+        (
+            vec![
+                ("DATABASE_URL", "mysql://h/d"),
+                ("DATABASE_TLS", "required"),
+                ("DATABASE_TLS_CA_PATH", "ca.pem"),
+            ],
+            "which DATABASE_TLS (environment variable DATABASE_TLS) forgoes",
         ),
     ] {
         refused(&set, part);
@@ -93,10 +109,6 @@ fn a_combination_is_not_judged_by_a_value_that_did_not_parse() {
 #[test]
 fn what_this_build_cannot_serve_is_refused_by_name() {
     for (name, value) in [
-        ("RESULT_STORE", "mysql"),
-        ("RESULT_STORE", "stream"),
-        ("RESULT_PUBLISH", "true"),
-        ("DATABASE_URL", "mysql://h/d"),
         ("GRPC_TLS_CERT_PATH", "c"),
         ("GRPC_TLS_KEY_PATH", "k"),
         ("GRPC_TLS_CA_PATH", "a"),
@@ -178,4 +190,39 @@ fn redis_is_refused_by_the_feature_that_is_missing() {
         let problem = found.unwrap_or_else(|| panic!("{name}: {told:#?}"));
         assert!(problem.contains("without the feature redis"), "{problem}");
     }
+}
+
+#[cfg(not(feature = "mysql"))]
+#[test]
+fn mysql_is_refused_by_the_feature_that_is_missing() {
+    for store in ["mysql", "memory"] {
+        let told = problems([("DATABASE_URL", "mysql://h/d"), ("RESULT_STORE", store)]);
+        let found = told
+            .iter()
+            .find(|problem| problem.contains("without the feature mysql"));
+        assert!(found.is_some(), "{told:#?}");
+    }
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn what_is_set_of_mysql_is_read() {
+    let config = load([
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("DATABASE_TLS_CA_PATH", "ca.pem"),
+        ("DATABASE_POOL_SIZE", "3"),
+        ("DATABASE_MIGRATE", "yes"),
+        ("API_KEYS_FILE", "keys.json"),
+        ("RESULT_BATCH_MAX", "7"),
+    ])
+    .expect("loads");
+
+    assert_eq!(config.results.store, ResultStore::Mysql);
+    assert_eq!(config.results.batch_max, 7);
+    let database = &config.database;
+    assert_eq!((database.pool_size, database.migrate), (3, true));
+    assert_eq!(database.tls, DatabaseTls::Verified);
+    assert_eq!(database.tls_ca, Some("ca.pem".into()));
+    assert!(config.asks_database() && !config.keys_in_database());
+    assert!(!config.describe().join("\n").contains("hunter2"));
 }
