@@ -27,7 +27,7 @@ pub(in crate::inbound::grpc) fn lines(
 fn line(entry: proto::LogEntry, run: RunId, now: Timestamp) -> Result<LogLine, Invalid> {
     let timestamp = match time::parse("timestamp", &entry.timestamp)? {
         Some(_) => entry.timestamp,
-        None => now.to_string(),
+        None => time::iso(now),
     };
     Ok(LogLine {
         run,
@@ -84,7 +84,7 @@ mod tests {
         let own = "2026-03-01T12:00:00.123456";
         let lines = lines(vec![entry(own), entry("")], now).expect("converts");
         assert_eq!(lines[0].timestamp, own);
-        assert_eq!(lines[1].timestamp, "1970-01-01T00:00:00Z");
+        assert_eq!(lines[1].timestamp, "1970-01-01T00:00:00.000000+00:00");
     }
 
     #[test]
