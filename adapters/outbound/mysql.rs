@@ -1,1 +1,13 @@
 //! Results and API keys in `MySQL` or `MariaDB`, in the tables that the Master and the web API own.
+//!
+//! - `link`: the connections. `error`: what the server meant by an error.
+//! - `migrations`: the tables that must be there.
+//! - one file, or folder, for each port.
+
+mod error;
+mod link;
+mod migrations;
+
+pub use self::error::Fault;
+pub use self::link::{AddressError, Connection, Link, LinkError, Settings as LinkSettings, Tls};
+pub use self::migrations::{MigrationError, migrate, missing};

@@ -14,6 +14,8 @@ mod faults;
 mod identity;
 mod limits;
 mod logs;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod program;
 mod results;
 mod servers;

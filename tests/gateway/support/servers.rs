@@ -1,9 +1,12 @@
-//! Private servers that tests start: Redis, a cluster, a Sentinel trio, and a proxy before any of them.
+//! Private servers that tests start: Redis, a cluster, a Sentinel trio, MariaDB, and a proxy before
+//! any of them.
 //!
 //! A server listens on a free port of 127.0.0.1 and keeps its files in a folder of its own. It ends
 //! when it is dropped, and a shared one with the process of the tests, however that ends.
 
 mod cluster;
+#[cfg(feature = "mysql")]
+mod mariadb;
 mod process;
 mod proxy;
 mod redis;
@@ -11,12 +14,17 @@ mod resp;
 mod sentinel;
 
 pub(crate) use cluster::RedisCluster;
+#[cfg(feature = "mysql")]
+pub(crate) use mariadb::{Database, MariaDb};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis::{RedisOptions, RedisServer};
 pub(crate) use resp::{Connection, Reply};
 pub(crate) use sentinel::RedisSentinel;
 
+use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time;
@@ -46,4 +54,20 @@ where
     };
     let seen = time::timeout(LONG, looks).await;
     seen.unwrap_or_else(|late| panic!("{what}: {late}"))
+}
+
+/// A port that is free, as is the one 10,000 above, where a node of a cluster talks to the others.
+///
+/// Both are below those that the system hands out itself: one of these may be taken by any
+/// connection of any test while a killed server is not yet started again.
+fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let port = rand::random_range(12_000..22_000);
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if free(port) && free(port + 10_000) && given.insert(port) {
+            return port;
+        }
+    }
 }

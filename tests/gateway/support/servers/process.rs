@@ -14,6 +14,8 @@ use tempfile::TempDir;
 const KEEPER: &str = r#"
 folder=$1 pid=
 shift
+# Where some servers are, and not everybody looks.
+PATH=$PATH:/usr/sbin
 cd "$folder" || exit
 # PIPE: an answer that nobody is there to read must not end us before the server.
 trap : HUP INT PIPE TERM

@@ -1,14 +1,11 @@
-use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
-use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 use tokio::time;
 
 use super::process::Process;
 use super::resp::{Connection, Reply};
-use super::{LONG, until};
+use super::{LONG, free_port, until};
 
 /// What a test may want otherwise of a Redis.
 #[derive(Clone, Default)]
@@ -161,20 +158,4 @@ fn common(port: u16, folder: &str) -> Vec<String> {
     ];
     let words = pairs.into_iter().flat_map(|(name, value)| [name, value]);
     words.map(str::to_owned).collect()
-}
-
-/// A port that is free, as is the one 10,000 above, where a node of a cluster talks to the others.
-///
-/// Both are below those that the system hands out itself: one of these may be taken by any
-/// connection of any test while a killed server is not yet started again.
-fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    loop {
-        let port = rand::random_range(12_000..22_000);
-        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if free(port) && free(port + 10_000) && given.insert(port) {
-            return port;
-        }
-    }
 }

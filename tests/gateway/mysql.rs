@@ -1,0 +1,3 @@
+//! `MySQL` and what the gateway makes of it: connections, tables, keys.
+
+mod server;
