@@ -2,6 +2,7 @@
 
 mod fleet;
 mod gateways;
+mod given_up;
 mod network;
 mod redis_away;
 mod restarts;
