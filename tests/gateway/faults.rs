@@ -7,6 +7,7 @@ mod given_up;
 mod network;
 mod redis_away;
 mod restarts;
+mod slow;
 mod states;
 mod trial;
 mod trouble;

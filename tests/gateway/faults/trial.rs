@@ -19,6 +19,7 @@ impl Trial {
     /// All is well so far; `redis` leads to where the tasks are.
     pub(super) async fn start(url: &str, redis: &mut Connection) -> Self {
         let gateway = OnRedis::start(url, "n").await;
+        it_hears(redis).await;
         let worker = gateway.worker("w-0");
         add(redis, "w-0", "t-0").await;
         let (_, receipt) = worker.take().await;
@@ -101,6 +102,29 @@ impl Trial {
         assert_eq!(lines.expect("answers").int(), 2, "lines");
         super::fleet::assert_empty(redis, "n", 3).await;
         gateway.stop().await;
+    }
+}
+
+/// Waits until a gateway hears of new entries. Once it does it forgets which runs are whose, as it
+/// may not have heard of a change; afterwards it does not.
+pub(super) async fn it_hears(redis: &mut Connection) {
+    let tests = redis.call(&["KEYS", "n:gateway:probe:*"]).await;
+    let mut tests = tests.expect("answers").texts();
+    while tests.is_empty() {
+        let found = redis.call(&["KEYS", "n:gateway:probe:*"]).await;
+        tests = found.expect("answers").texts();
+    }
+    // It makes its second test when it has heard of the first.
+    loop {
+        let info = redis.call(&["XINFO", "STREAM", &tests[0]]).await;
+        let info = info.expect("answers");
+        let (pairs, _) = info.array().as_chunks::<2>();
+        let added = pairs
+            .iter()
+            .find(|[name, _]| name.text() == "entries-added");
+        if added.is_some_and(|[_, count]| count.int() >= 2) {
+            return;
+        }
     }
 }
 
