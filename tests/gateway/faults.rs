@@ -1,6 +1,7 @@
 //! What goes wrong in the field, over real gRPC and with a Redis of the test's own: no task is lost.
 
 mod demoted;
+mod encrypted;
 mod fleet;
 mod gateways;
 mod given_up;

@@ -9,12 +9,14 @@ mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+mod tls;
 
 pub(crate) use cluster::RedisCluster;
 pub(crate) use proxy::Proxy;
 pub(crate) use redis::{RedisOptions, RedisServer};
 pub(crate) use resp::{Connection, Reply};
 pub(crate) use sentinel::RedisSentinel;
+pub(crate) use tls::{Authority, RedisTls, text};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -167,7 +167,7 @@ fn common(port: u16, folder: &str) -> Vec<String> {
 ///
 /// Both are below those that the system hands out itself: one of these may be taken by any
 /// connection of any test while a killed server is not yet started again.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
     loop {
