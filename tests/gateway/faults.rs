@@ -1,10 +1,16 @@
 //! What goes wrong in the field, over real gRPC and with a Redis of the test's own: no task is lost.
 
+mod demoted;
+mod encrypted;
 mod fleet;
 mod gateways;
+mod given_up;
 mod network;
 mod redis_away;
 mod restarts;
+mod slow;
+mod states;
+mod trial;
 mod trouble;
 
 /// Workers, and tasks, of a test that needs many.

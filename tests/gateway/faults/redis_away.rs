@@ -94,7 +94,7 @@ async fn a_redis_that_is_not_there_yet_does_not_stop_the_start() {
 }
 
 /// What the operator's port answers.
-async fn probe(program: &Program, path: &str) -> (u16, String) {
+pub(super) async fn probe(program: &Program, path: &str) -> (u16, String) {
     let url = format!("http://{}{path}", program.admin);
     let asked = tokio::task::spawn_blocking(move || {
         let agent: ureq::Agent = ureq::Agent::config_builder()

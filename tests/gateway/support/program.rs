@@ -16,6 +16,8 @@ pub(crate) struct Program {
     folder: TempDir,
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
+    /// What it logged before it served.
+    before: String,
 }
 
 impl Program {
@@ -25,14 +27,16 @@ impl Program {
         let mut child = command(folder.path(), settings).spawn().expect("starts");
         let stderr = child.stderr.take().expect("is piped");
         let mut log = BufReader::new(stderr).lines();
-        let grpc = announced(&mut log, "serving gRPC").await;
-        let admin = announced(&mut log, "serving admin HTTP").await;
+        let mut before = String::new();
+        let grpc = announced(&mut log, "serving gRPC", &mut before).await;
+        let admin = announced(&mut log, "serving admin HTTP", &mut before).await;
         Self {
             grpc,
             admin,
             folder,
             child,
             log,
+            before,
         }
     }
 
@@ -73,7 +77,12 @@ impl Program {
 
     /// Waits until it logs `message`.
     pub(crate) async fn logged(&mut self, message: &str) -> Value {
-        logged(&mut self.log, message).await
+        logged(&mut self.log, message, &mut String::new()).await
+    }
+
+    /// What it said with `message` before it served, if it did.
+    pub(crate) fn logged_before(&self, message: &str) -> Option<Value> {
+        self.before.lines().find_map(|line| event(line, message))
     }
 
     /// Waits for its end; the rest of its log goes with it.
@@ -112,22 +121,34 @@ fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-async fn announced(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> SocketAddr {
-    let event = logged(log, message).await;
+async fn announced(
+    log: &mut Lines<BufReader<ChildStderr>>,
+    message: &str,
+    before: &mut String,
+) -> SocketAddr {
+    let event = logged(log, message, before).await;
     let address = event["address"].as_str().expect("has an address");
     address.parse().expect("is an address")
 }
 
-async fn logged(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> Value {
-    let mut before = String::new();
+/// Waits for `message`; whatever comes first is added to `before`.
+async fn logged(
+    log: &mut Lines<BufReader<ChildStderr>>,
+    message: &str,
+    before: &mut String,
+) -> Value {
     while let Some(line) = log.next_line().await.expect("reads") {
-        if let Ok(event) = serde_json::from_str::<Value>(&line)
-            && event["message"] == message
-        {
+        if let Some(event) = event(&line, message) {
             return event;
         }
         before.push_str(&line);
         before.push('\n');
     }
     panic!("ended without {message:?}:\n{before}");
+}
+
+/// A line of the log, if it says `message`.
+fn event(line: &str, message: &str) -> Option<Value> {
+    let event = serde_json::from_str::<Value>(line).ok()?;
+    (event["message"] == message).then_some(event)
 }

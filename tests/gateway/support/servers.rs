@@ -12,6 +12,7 @@ mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+mod tls;
 
 pub(crate) use cluster::RedisCluster;
 #[cfg(feature = "mysql")]
@@ -20,6 +21,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use redis::{RedisOptions, RedisServer};
 pub(crate) use resp::{Connection, Reply};
 pub(crate) use sentinel::RedisSentinel;
+pub(crate) use tls::{Authority, RedisTls, text};
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

@@ -60,19 +60,19 @@ async fn beat(link: &Link, misses: &mut [u32]) -> Option<String> {
     let clients = link.0.pool.clients();
     let answers = clients.iter().map(|client| ping(link, client));
     let answers = future::join_all(answers).await;
+    let alive = answers.iter().any(Result::is_ok);
     let mut reason = None;
-    let mut alive = false;
     for ((answer, client), misses) in answers.into_iter().zip(clients).zip(misses) {
         match answer {
-            Ok(()) => {
-                alive = true;
-                *misses = 0;
-            }
+            Ok(()) => *misses = 0,
             Err(error) => {
                 *misses += 1;
                 if *misses == MISSES {
                     *misses = 0;
-                    warn!(%error, "a connection to Redis gives no answer and is made anew");
+                    // If Redis is away, that was said once.
+                    if alive {
+                        warn!(%error, "a connection to Redis gives no answer and is made anew");
+                    }
                     // It is made anew in its own time; failing to begin changes nothing.
                     let _begun = timeout(PERIOD, client.force_reconnection()).await;
                 }

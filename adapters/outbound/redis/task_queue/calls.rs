@@ -1,8 +1,11 @@
 //! What is asked of Redis, and what it answers.
 
+use std::time::Duration;
+
 use fred::types::Value;
 use gateway_core::domain::id::{RunId, WorkerId};
 use gateway_core::domain::task::Settled;
+use tokio::time::timeout;
 
 use super::super::link::LinkError;
 use super::super::reply;
@@ -10,6 +13,9 @@ use super::super::script::Script;
 use super::super::time::millis;
 use super::taken::{self, Found};
 use super::{TaskQueue, scripts};
+
+/// How long one waits for a lease to be renewed: a result must not be held up by a slow Redis.
+const RENEWAL: Duration = Duration::from_millis(100);
 
 impl TaskQueue {
     pub(super) async fn ask_for_task(
@@ -90,7 +96,10 @@ impl TaskQueue {
         run: &RunId,
     ) -> Result<(), LinkError> {
         let args = vec![run.as_str().into()];
-        self.run(&scripts::PROGRESS, worker, args).await.map(drop)
+        let renewed = self.run(&scripts::PROGRESS, worker, args);
+        // Whoever gives up has sent it all the same, as a rule.
+        let renewed = timeout(RENEWAL, renewed).await;
+        renewed.map_or(Err(LinkError::Overdue(RENEWAL)), |answer| answer.map(drop))
     }
 
     /// The channel and the message that wake who waits for tasks of `worker`.

@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ enum Mode {
 }
 
 struct Network {
-    target: u16,
+    target: AtomicU16,
     mode: watch::Sender<Mode>,
     lost: AtomicU64,
     cut: Mutex<CancellationToken>,
@@ -43,7 +43,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("has an address").port();
         let network = Arc::new(Network {
-            target,
+            target: AtomicU16::new(target),
             mode: watch::Sender::new(Mode::Pass),
             lost: AtomicU64::new(0),
             cut: Mutex::new(CancellationToken::new()),
@@ -64,6 +64,11 @@ impl Proxy {
     /// Where clients find the server through it.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Leads new connections to another port; those that are there stay where they are.
+    pub(crate) fn lead_to(&self, target: u16) {
+        self.network.target.store(target, Ordering::SeqCst);
     }
 
     /// Lets everything pass, what a black hole held back as well.
@@ -144,7 +149,7 @@ impl Network {
 
     async fn serve(&self, client: TcpStream) -> io::Result<()> {
         self.open().await;
-        let server = TcpStream::connect(("127.0.0.1", self.target)).await?;
+        let server = TcpStream::connect(("127.0.0.1", self.target.load(Ordering::SeqCst))).await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let (from_client, mut to_client) = client.into_split();
