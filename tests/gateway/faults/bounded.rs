@@ -71,9 +71,9 @@ async fn memory_stays_bounded_while_redis_is_away() {
 /// Each of them polls, logs and says that it lives, all at once.
 async fn call_all(workers: &[Worker]) -> Vec<Result<(), Status>> {
     let mut calls = JoinSet::new();
-    for worker in workers.iter().cloned() {
-        let (logs, beats) = (worker.clone(), worker.clone());
-        calls.spawn(async move { worker.poll(100).await.map(drop) });
+    for worker in workers {
+        let (polls, logs, beats) = (worker.clone(), worker.clone(), worker.clone());
+        calls.spawn(async move { polls.poll(100).await.map(drop) });
         calls.spawn(async move { beats.beat(0).await });
         let run = format!("r-{}", logs.id);
         let lines = (1..50).map(move |sequence| crate::support::proto::LogEntry {
