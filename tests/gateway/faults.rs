@@ -1,5 +1,7 @@
 //! What goes wrong in the field, over real gRPC and with a Redis of the test's own: no task is lost.
 
+mod bounded;
+mod cluster;
 mod demoted;
 mod encrypted;
 mod fleet;

@@ -205,6 +205,21 @@ async fn a_proxy_delays_holds_back_and_refuses() {
 }
 
 #[tokio::test]
+async fn a_proxy_leads_those_who_come_elsewhere() {
+    let (one, other) = (RedisServer::start().await, RedisServer::start().await);
+    let proxy = Proxy::start(one.port()).await;
+    let mut old = Connection::open(proxy.port()).await.expect("connects");
+    let set = ["SET", "who", "one"];
+    assert_eq!(old.call(&set).await.expect("answers").text(), "OK");
+
+    proxy.lead_to(other.port());
+    let mut new = Connection::open(proxy.port()).await.expect("connects");
+    let who = ["GET", "who"];
+    assert_eq!(new.call(&who).await.expect("answers"), Reply::Nil);
+    assert_eq!(old.call(&who).await.expect("answers").text(), "one");
+}
+
+#[tokio::test]
 async fn a_proxy_cuts_every_connection_and_takes_new_ones() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port()).await;

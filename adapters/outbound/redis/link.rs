@@ -75,7 +75,11 @@ impl LinkError {
         };
         matches!(
             error.kind(),
-            ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Timeout | ErrorKind::Cluster
+            ErrorKind::IO
+                | ErrorKind::Canceled
+                | ErrorKind::Timeout
+                | ErrorKind::Cluster
+                | ErrorKind::Routing
         ) || [
             "LOADING",
             "READONLY",
@@ -83,6 +87,9 @@ impl LinkError {
             "CLUSTERDOWN",
             "TRYAGAIN",
             "BUSY ",
+            // What fred says of a command that it let go of while it made connections anew.
+            "Too many failed write attempts",
+            "channel closed",
         ]
         .iter()
         .any(|prefix| error.details().starts_with(prefix))
@@ -329,6 +336,9 @@ fn connector(settings: &Settings) -> Result<Connector, AddressError> {
         internal_command_timeout: CONNECT_TIMEOUT,
         // A command whose answer was lost is not sent again behind our back.
         max_command_attempts: 1,
+        // Nor does fred go to another node with it: it would read the answer to ASKING from among
+        // those that others wait for. It learns where the slots are, and we ask again.
+        max_redirections: 0,
         max_command_buffer_len: MAX_QUEUED,
         unresponsive: UnresponsiveConfig {
             max_timeout: Some(settings.command_timeout.saturating_mul(2)),

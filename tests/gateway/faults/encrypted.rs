@@ -105,12 +105,11 @@ async fn start(url: &str, authority: &Path, redis: Option<&RedisTls>) -> Program
 /// What the log says of Redis being away, before anything is served or after.
 async fn why_away(program: &mut Program) -> String {
     const SAID: &str = "Redis is away; the gateway goes on trying";
-    let said = match program.logged_before(SAID) {
-        Some(said) => said,
-        None => {
-            let said = timeout(LONG, program.logged(SAID)).await;
-            said.expect("is said in time")
-        }
+    let said = if let Some(said) = program.logged_before(SAID) {
+        said
+    } else {
+        let said = timeout(LONG, program.logged(SAID)).await;
+        said.expect("is said in time")
     };
     said["reason"].as_str().expect("has a reason").to_owned()
 }

@@ -65,9 +65,14 @@ impl Program {
         BufReader::new(self.child.stdout.take().expect("is asked once")).lines()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("is running")
+    }
+
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("is running").to_string();
+        let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill")
             .args(["-s", name, &pid])
             .status()
@@ -81,6 +86,7 @@ impl Program {
     }
 
     /// What it said with `message` before it served, if it did.
+    #[cfg(feature = "redis")]
     pub(crate) fn logged_before(&self, message: &str) -> Option<Value> {
         self.before.lines().find_map(|line| event(line, message))
     }

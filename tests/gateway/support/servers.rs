@@ -12,6 +12,9 @@ mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+#[cfg(feature = "redis")]
+mod slots;
+#[cfg(feature = "redis")]
 mod tls;
 
 pub(crate) use cluster::RedisCluster;
@@ -21,6 +24,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use redis::{RedisOptions, RedisServer};
 pub(crate) use resp::{Connection, Reply};
 pub(crate) use sentinel::RedisSentinel;
+#[cfg(feature = "redis")]
 pub(crate) use tls::{Authority, RedisTls, text};
 
 use std::collections::BTreeSet;
