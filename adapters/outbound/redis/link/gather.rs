@@ -180,6 +180,31 @@ fn split(all: Value, calls: usize) -> Result<Vec<Result<Value, LinkError>>, Link
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_silent_redis_those_are_told_who_have_waited_as_long() {
+        let (calls, mut waiting) = mpsc::channel(2);
+        let patience = Duration::from_secs(2);
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let (answer, answered) = oneshot::channel();
+            let call = Call {
+                keys: vec![],
+                args: vec![],
+                since: Instant::now(),
+                answer,
+            };
+            calls.try_send(call).expect("has room");
+            answers.push(answered);
+            tokio::time::advance(patience / 2).await;
+        }
+
+        let left = give_up(&mut waiting, patience);
+        let told = answers[0].try_recv().expect("is told");
+        assert!(matches!(told, Err(LinkError::Overdue(_))), "{told:?}");
+        answers[1].try_recv().expect_err("still waits");
+        assert!(left.is_some());
+    }
+
     #[test]
     fn each_call_gets_its_own_answer_or_error() {
         let all = Value::Array(vec![
