@@ -12,10 +12,12 @@
 mod control_channel;
 mod dead_letters;
 mod doorbell;
+mod entry_id;
 mod keys;
 mod link;
 mod log_sink;
 mod master;
+mod receipt;
 mod reply;
 mod run_owners;
 mod script;
@@ -118,7 +120,7 @@ impl Backend {
             settings: Arc::new(settings),
         };
         let control_channel = Arc::new(ControlChannel::new(&shared));
-        let run_owners = Arc::new(RunOwners::new(&shared, known));
+        let run_owners = Arc::new(RunOwners::new(&shared, known.clone()));
         Ok(Self {
             control_channel: control_channel.clone(),
             dead_letters: Arc::new(DeadLetters::new(&shared)),
@@ -130,7 +132,7 @@ impl Backend {
                 run_owners.clone(),
             )),
             run_owners,
-            task_queue: Arc::new(TaskQueue::new(&shared)),
+            task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
             link,
         })

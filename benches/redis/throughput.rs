@@ -10,10 +10,10 @@ use crate::testbed::Testbed;
 use crate::worker::{Worker, connect};
 use crate::{Outcome, Scale};
 
-const WORKERS: u32 = 100;
+const WORKERS: u32 = 1_000;
 const TASKS: u32 = 100_000;
-const CALLERS: u32 = 64;
-const CONNECTIONS: u32 = 16;
+const CALLERS: u32 = 256;
+const CONNECTIONS: u32 = 8;
 
 /// Workers that nobody acts for just now.
 type Free = Arc<Mutex<VecDeque<Worker>>>;

@@ -6,9 +6,8 @@
 //! for everyone, once for all who look; asks the worker's script; and, if the worker has not heard
 //! all of it, tells the script what there is to choose from.
 
-mod entry_id;
 mod message;
-mod receipt;
+mod origin;
 mod requests;
 mod tail;
 mod take;
@@ -24,13 +23,13 @@ use gateway_core::domain::id::{ReceiptId, RequestId, WorkerId};
 use gateway_core::domain::task::Settled;
 use gateway_core::ports::{self, ControlError};
 
-use self::entry_id::EntryId;
-use self::receipt::{Claim, Origin};
+use self::origin::Origin;
 use self::requests::Requests;
 use self::tail::Tail;
 use self::take::Undo;
 use super::Shared;
 use super::doorbell::Kind;
+use super::entry_id::EntryId;
 use super::link::LinkError;
 use super::reply;
 use super::script::Script;
@@ -129,7 +128,11 @@ impl ports::ControlChannel for ControlChannel {
         lane: Lane,
     ) -> Result<Option<CommandDelivery>, ControlError> {
         let doorbell = &self.mailboxes.shared.doorbell;
-        let bell = doorbell.bell(Kind::Control, worker);
+        let mut bell = doorbell.bell(Kind::Control, worker);
+        if lane == Lane::Stream {
+            // It carries less than a poll, so the two do not look for the same.
+            bell = bell.distrusted();
+        }
         let undo = Undo::new(&self.mailboxes, worker);
         let look = || self.look(worker, lane, &undo);
         let taken = wait_for(&bell, wait, || doorbell.patience(), look).await;
@@ -139,7 +142,7 @@ impl ports::ControlChannel for ControlChannel {
     }
 
     async fn release(&self, worker: &WorkerId, receipt: &ReceiptId) -> Result<(), ControlError> {
-        if let Claim::Theirs(origin, id) = receipt::read(worker, receipt) {
+        if let Ok(Some((origin, id))) = origin::of(worker, receipt) {
             let token = take::token();
             let released = self.mailboxes.release(worker, &token, Some((origin, id)));
             released.await.map_err(unavailable)?;
@@ -152,10 +155,8 @@ impl ports::ControlChannel for ControlChannel {
         worker: &WorkerId,
         receipt: &ReceiptId,
     ) -> Result<Settled, ControlError> {
-        let (origin, id) = match receipt::read(worker, receipt) {
-            Claim::Theirs(origin, id) => (origin, id),
-            Claim::Anothers => return Err(ControlError::ReceiptNotTheirs(receipt.clone())),
-            Claim::Void => return Ok(Settled::Before),
+        let Some((origin, id)) = origin::of(worker, receipt)? else {
+            return Ok(Settled::Before);
         };
         let settled = self.mailboxes.settle(worker, origin, id).await;
         let settled = settled.map_err(unavailable)?;

@@ -9,10 +9,11 @@ use gateway_core::ports::{self, MasterError};
 use tracing::warn;
 
 use super::Shared;
+use super::entry_id::EntryId;
 use super::link::LinkError;
 use super::reply;
 use super::script::Script;
-use super::task_queue::{Found, receipt};
+use super::task_queue::{Found, MAX_FIELDS};
 use super::time::millis;
 use letter::Envelope;
 
@@ -60,11 +61,24 @@ impl Graveyard {
         };
         let mark = keys.buried(&envelope.stream, &envelope.entry);
         let max = i64::try_from(self.shared.settings.max_dead).unwrap_or(i64::MAX);
+        let link = &self.shared.link;
+        if found.fields.len() > MAX_FIELDS {
+            // After a lost answer it may be there twice: rather so than not at all.
+            let head = [
+                keys.dead().into(),
+                "MAXLEN".into(),
+                "~".into(),
+                max.into(),
+                "*".into(),
+            ];
+            let letter = letter::write(&found.fields, &envelope).map(Value::from);
+            let args = head.into_iter().chain(letter).collect();
+            return link.write_once("XADD", args).await.map(drop);
+        }
         let mut args: Vec<Value> = vec![max.into(), millis(MARKED).into()];
         args.extend(letter::write(&found.fields, &envelope).map(Value::from));
         let keys = vec![keys.dead(), mark];
-        let added = self.shared.link.eval(&ADD, keys, args);
-        added.await.map(drop)
+        link.eval(&ADD, keys, args).await.map(drop)
     }
 }
 
@@ -76,7 +90,7 @@ impl DeadLetters {
     }
 
     async fn read(&self, id: &LetterId) -> Result<Option<Letter>, LinkError> {
-        if !receipt::is_entry(id.as_str()) {
+        if EntryId::parse(id.as_str()).is_none() {
             return Ok(None);
         }
         let args = vec![
@@ -143,7 +157,7 @@ impl ports::DeadLetters for DeadLetters {
     }
 
     async fn discard(&self, id: &LetterId) -> Result<bool, MasterError> {
-        if !receipt::is_entry(id.as_str()) {
+        if EntryId::parse(id.as_str()).is_none() {
             return Ok(false);
         }
         Ok(self.remove(id).await?)

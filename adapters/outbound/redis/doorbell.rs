@@ -85,8 +85,9 @@ impl Doorbell {
 
     /// The bell of `worker`; while it is held, it rings.
     pub(super) fn bell(&self, kind: Kind, worker: &WorkerId) -> Bell {
-        let bell = self.bells(kind).hold(worker);
-        if self.ear() == Ear::Shards {
+        let ear = self.ear();
+        let bell = self.bells(kind).hold(worker, ear == Ear::Events);
+        if ear == Ear::Shards {
             self.0.shards.watch(self.stream(kind, worker));
         }
         bell
@@ -144,6 +145,12 @@ impl Doorbell {
         (self.0.moved)(None);
         self.0.tasks.ring_all();
         self.0.controls.ring_all();
+    }
+
+    /// Forgets the bells that nobody holds and that tell nothing any more.
+    fn sweep(&self) {
+        self.0.tasks.sweep();
+        self.0.controls.sweep();
     }
 
     fn ear(&self) -> Ear {

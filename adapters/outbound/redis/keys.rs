@@ -102,7 +102,12 @@ impl Keys {
 
     /// Whose a run is.
     pub(super) fn owner(&self, run: &RunId) -> String {
-        format!("{}:gateway:owner:{run}", self.namespace)
+        format!("{}{run}", self.owner_prefix())
+    }
+
+    /// What the name of every key begins with that says whose a run is.
+    pub(super) fn owner_prefix(&self) -> String {
+        format!("{}:gateway:owner:", self.namespace)
     }
 
     /// How a worker is.

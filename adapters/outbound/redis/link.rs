@@ -2,6 +2,8 @@
 //! on what waits, a word about who is away.
 
 mod address;
+mod connector;
+mod error;
 mod gather;
 mod pulse;
 
@@ -10,29 +12,17 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use fred::clients::{Client, Pool};
-use fred::error::ErrorKind;
 use fred::interfaces::{ClientLike as _, LuaInterface as _};
-use fred::types::config::{
-    ConnectionConfig, Options, PerformanceConfig, ReconnectError, ReconnectPolicy, Server,
-    TcpConfig, UnresponsiveConfig,
-};
+use fred::types::config::{Options, Server};
 use fred::types::{ClusterHash, CustomCommand, Value};
 use gateway_core::ports::KnownOutage;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::address::{Address, AddressError, TlsFiles};
+use self::connector::Connector;
+pub(super) use self::error::LinkError;
 use super::script::{Script, Source};
-
-/// Commands that may wait for one connection. Beyond it they fail: memory stays bounded while
-/// Redis is slow.
-const MAX_QUEUED: usize = 10_000;
-
-/// How long a connection may take to be made, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The first pause before a lost connection is made anew, and the longest, in ms.
-const RECONNECT_MS: (u32, u32) = (50, 2_000);
 
 /// How the connections are made and used.
 #[derive(Clone, Debug)]
@@ -45,65 +35,12 @@ pub struct Settings {
     pub command_timeout: Duration,
 }
 
-/// Why a command got no answer that could be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum LinkError {
-    /// Redis is known to be out of reach; the command was not sent.
-    #[error("Redis is away")]
-    Away(#[source] KnownOutage),
-    /// The command may or may not have been carried out.
-    #[error(transparent)]
-    Failed(#[from] fred::error::Error),
-    /// It took too long; the command may or may not have been carried out.
-    #[error("no answer within {} ms", .0.as_millis())]
-    Overdue(Duration),
-    /// The answer has a form that nobody knows.
-    #[error("Redis answered with {0}")]
-    Nonsense(String),
-}
-
-impl LinkError {
-    /// Whether Redis has no memory left for what it was to store.
-    pub(super) fn is_full(&self) -> bool {
-        matches!(self, Self::Failed(error) if error.details().starts_with("OOM"))
-    }
-
-    /// Whether the same command may succeed a moment later, as the connection is to blame.
-    fn is_passing(&self) -> bool {
-        let Self::Failed(error) = self else {
-            return false;
-        };
-        matches!(
-            error.kind(),
-            ErrorKind::IO
-                | ErrorKind::Canceled
-                | ErrorKind::Timeout
-                | ErrorKind::Cluster
-                | ErrorKind::Routing
-        ) || [
-            "LOADING",
-            "READONLY",
-            "MASTERDOWN",
-            "CLUSTERDOWN",
-            "TRYAGAIN",
-            "BUSY ",
-            // What fred says of a command that it let go of while it made connections anew.
-            "Too many failed write attempts",
-            "channel closed",
-        ]
-        .iter()
-        .any(|prefix| error.details().starts_with(prefix))
-    }
-}
-
 /// The connections. Clones share them.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
-    clustered: bool,
-    database: u8,
     timeout: Duration,
     /// Why Redis is away, if it is.
     away: watch::Sender<Option<String>>,
@@ -111,32 +48,15 @@ struct Inner {
     gatherers: gather::Gatherers,
 }
 
-/// What it takes to make further connections of the same kind.
-struct Connector {
-    config: fred::types::config::Config,
-    performance: PerformanceConfig,
-    connection: ConnectionConfig,
-    policy: ReconnectPolicy,
-}
-
 impl Link {
     /// Begins to connect, and goes on trying for as long as it takes. It must be called on a
     /// runtime.
     pub(super) fn open(settings: &Settings) -> Result<Self, AddressError> {
-        let connector = connector(settings)?;
-        let pool = Pool::new(
-            connector.config.clone(),
-            Some(connector.performance.clone()),
-            Some(connector.connection.clone()),
-            Some(connector.policy.clone()),
-            settings.pool_size,
-        )
-        .map_err(|error| AddressError::Refused(error.to_string()))?;
+        let connector = Connector::new(settings)?;
+        let pool = connector.pool(settings.pool_size)?;
         let _tasks = pool.connect_pool();
         let link = Self(Arc::new(Inner {
             pool,
-            clustered: connector.config.server.is_clustered(),
-            database: connector.config.database.unwrap_or_default(),
             timeout: settings.command_timeout,
             away: watch::Sender::new(Some("not connected yet".to_owned())),
             connector,
@@ -148,28 +68,17 @@ impl Link {
 
     /// A connection of its own, of the same kind, which the caller connects.
     pub(super) fn client(&self) -> Client {
-        let Connector {
-            config,
-            performance,
-            connection,
-            policy,
-        } = &self.0.connector;
-        Client::new(
-            config.clone(),
-            Some(performance.clone()),
-            Some(connection.clone()),
-            Some(policy.clone()),
-        )
+        self.0.connector.client()
     }
 
     /// Whether keys are spread over several nodes.
     pub(super) fn is_clustered(&self) -> bool {
-        self.0.clustered
+        self.0.connector.is_clustered()
     }
 
     /// The number of the database.
     pub(super) fn database(&self) -> u8 {
-        self.0.database
+        self.0.connector.database()
     }
 
     /// How long a command may take.
@@ -199,8 +108,13 @@ impl Link {
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        let run = || self.run(script, keys.clone(), args.clone());
-        self.persist(run).await
+        self.expect_answers()?;
+        // On a cluster, calls that go together might be for different nodes.
+        if self.is_clustered() || !gather::is_light(&args) {
+            // What waits for Redis itself is large, and held by everybody who waits for more.
+            return Box::pin(self.run(&script.alone, keys, args)).await;
+        }
+        gather::run(self, script, keys, args).await
     }
 
     /// Asks for something, which changes nothing and may be asked again. The first argument is the
@@ -210,7 +124,7 @@ impl Link {
         command: &'static str,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        self.persist(|| self.send(command, args.clone())).await
+        Box::pin(self.persist(|| self.send(command, args.clone()))).await
     }
 
     /// Sends a command once: after a failure it may or may not have been carried out. The first
@@ -220,7 +134,7 @@ impl Link {
         command: &'static str,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        self.within(self.send(command, args)).await
+        Box::pin(self.within(self.send(command, args))).await
     }
 
     /// Asks one `node` for something.
@@ -232,35 +146,32 @@ impl Link {
     ) -> Result<Value, LinkError> {
         let command = CustomCommand::new_static(command, ClusterHash::Random, false);
         let options = Options {
-            cluster_node: self.0.clustered.then_some(node),
+            cluster_node: self.is_clustered().then_some(node),
             ..self.options()
         };
         let client = self.0.pool.next_connected().with_options(&options);
-        self.within(async { Ok(Box::pin(client.custom(command, args)).await?) })
-            .await
+        Box::pin(self.within(async { Ok(client.custom(command, args).await?) })).await
     }
 
     async fn send(&self, command: &'static str, args: Vec<Value>) -> Result<Value, LinkError> {
         let command = CustomCommand::new_static(command, ClusterHash::FirstKey, false);
         let client = self.0.pool.next_connected();
         let client = client.with_options(&self.options());
-        Ok(Box::pin(client.custom(command, args)).await?)
+        Ok(client.custom(command, args).await?)
     }
 
+    /// Runs a script by itself, again and again until there is an answer or no more time.
     async fn run(
         &self,
-        script: &Script,
+        source: &Source,
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        // On a cluster, calls that go together might be for different nodes.
-        if self.0.clustered || !gather::is_light(&args) {
-            return self.run_source(&script.alone, keys, args).await;
-        }
-        self.0.gatherers.run(self, script, keys, args).await
+        self.persist(|| self.run_once(source, keys.clone(), args.clone()))
+            .await
     }
 
-    async fn run_source(
+    async fn run_once(
         &self,
         source: &Source,
         keys: Vec<String>,
@@ -268,12 +179,9 @@ impl Link {
     ) -> Result<Value, LinkError> {
         let client = self.0.pool.next_connected().with_options(&self.options());
         let digest = source.digest.as_str();
-        // What waits for an answer is large, and held by everybody who waits for more than that.
-        let known = Box::pin(client.evalsha(digest, keys.clone(), args.clone())).await;
-        match known {
-            // Scripts do not outlive a restart or a failover.
-            Err(error) if is_unknown_script(&error) => {
-                Ok(Box::pin(client.eval(source.text.as_str(), keys, args)).await?)
+        match client.evalsha(digest, keys.clone(), args.clone()).await {
+            Err(error) if LinkError::is_unknown_script(&error) => {
+                Ok(client.eval(source.text.as_str(), keys, args).await?)
             }
             known => Ok(known?),
         }
@@ -302,12 +210,18 @@ impl Link {
         &self,
         answer: impl Future<Output = Result<Value, LinkError>>,
     ) -> Result<Value, LinkError> {
-        if let Some(reason) = self.0.away.borrow().clone() {
-            return Err(LinkError::Away(KnownOutage(reason)));
-        }
+        self.expect_answers()?;
         let deadline = Instant::now() + self.0.timeout;
         let answer = timeout_at(deadline, answer).await;
         answer.unwrap_or(Err(LinkError::Overdue(self.0.timeout)))
+    }
+
+    /// Nobody waits for a Redis that is known to be away.
+    fn expect_answers(&self) -> Result<(), LinkError> {
+        match &*self.0.away.borrow() {
+            None => Ok(()),
+            Some(reason) => Err(LinkError::Away(KnownOutage(reason.clone()))),
+        }
     }
 
     fn options(&self) -> Options {
@@ -319,51 +233,4 @@ impl Link {
             ..Options::default()
         }
     }
-}
-
-fn is_unknown_script(error: &fred::error::Error) -> bool {
-    error.details().starts_with("NOSCRIPT")
-}
-
-fn connector(settings: &Settings) -> Result<Connector, AddressError> {
-    let performance = PerformanceConfig {
-        default_command_timeout: settings.command_timeout,
-        broadcast_channel_capacity: 16 * 1024,
-        ..PerformanceConfig::default()
-    };
-    let connection = ConnectionConfig {
-        connection_timeout: CONNECT_TIMEOUT,
-        internal_command_timeout: CONNECT_TIMEOUT,
-        // A command whose answer was lost is not sent again behind our back.
-        max_command_attempts: 1,
-        // Nor does fred go to another node with it: it would read the answer to ASKING from among
-        // those that others wait for. It learns where the slots are, and we ask again.
-        max_redirections: 0,
-        max_command_buffer_len: MAX_QUEUED,
-        unresponsive: UnresponsiveConfig {
-            max_timeout: Some(settings.command_timeout.saturating_mul(2)),
-            interval: Duration::from_secs(1),
-        },
-        reconnect_on_auth_error: true,
-        reconnect_errors: vec![
-            ReconnectError::ClusterDown,
-            ReconnectError::Loading,
-            ReconnectError::MasterDown,
-            ReconnectError::ReadOnly,
-        ],
-        tcp: TcpConfig {
-            nodelay: Some(true),
-            ..TcpConfig::default()
-        },
-        ..ConnectionConfig::default()
-    };
-    let (first, longest) = RECONNECT_MS;
-    let mut policy = ReconnectPolicy::new_exponential(0, first, longest, 2);
-    policy.set_jitter(first);
-    Ok(Connector {
-        config: settings.address.config()?,
-        performance,
-        connection,
-        policy,
-    })
 }

@@ -39,8 +39,7 @@ impl LogSink {
         for batch in batches {
             let keys = vec![keys.log_lines(&run), keys.log_batches(&run)];
             let args = batch.into_args(self.shared.settings.log_lines);
-            // On the heap: it is large, and there may be one for each run of a call.
-            let appended = Box::pin(link.eval(&self.append, keys, args)).await;
+            let appended = link.eval(&self.append, keys, args).await;
             appended.map_err(refused)?;
         }
         Ok(())

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,17 +15,54 @@ use super::script::Script;
 use super::time::millis;
 
 /// How long it is known whose a run is, from the last time somebody asked.
-const TTL: Duration = Duration::from_hours(7 * 24);
+pub(super) const TTL: Duration = Duration::from_hours(7 * 24);
 
 /// The owners that this process has heard of lately, so that a line of a log costs no question.
 #[derive(Clone)]
 pub(super) struct Known {
-    owners: Cache<RunId, WorkerId>,
+    owners: Cache<RunId, Owner>,
     /// How often something was forgotten.
     forgotten: Arc<AtomicU64>,
 }
 
+#[derive(Clone)]
+struct Owner {
+    worker: WorkerId,
+    /// Whether it became so with the take of a task, of which `assign` is still to come.
+    taken: Arc<AtomicBool>,
+}
+
 impl Known {
+    /// How often something was forgotten, for [`taken`](Self::taken).
+    pub(super) fn mark(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
+    /// A take that was begun after `mark` made `run` the run of `worker`, in Redis.
+    pub(super) fn taken(&self, run: &RunId, worker: &WorkerId, mark: u64) {
+        self.remember(run, worker, true, mark);
+    }
+
+    /// Whether a take has made `run` the run of `worker`; it tells once.
+    fn was_taken(&self, run: &RunId, worker: &WorkerId) -> bool {
+        let owner = self.owners.get(run);
+        owner.is_some_and(|owner| {
+            owner.worker == *worker && owner.taken.swap(false, Ordering::SeqCst)
+        })
+    }
+
+    fn remember(&self, run: &RunId, worker: &WorkerId, taken: bool, mark: u64) {
+        let owner = Owner {
+            worker: worker.clone(),
+            taken: Arc::new(AtomicBool::new(taken)),
+        };
+        self.owners.insert(run.clone(), owner);
+        // It may be this run that was forgotten meanwhile.
+        if self.mark() != mark {
+            self.owners.invalidate(run);
+        }
+    }
+
     /// Asks Redis the next time: the run may be another's now.
     ///
     /// Without a name, all are forgotten.
@@ -38,23 +75,21 @@ impl Known {
     }
 
     fn is_of(&self, run: &RunId, worker: &WorkerId) -> bool {
-        self.owners.get(run).as_ref() == Some(worker)
+        self.owners
+            .get(run)
+            .is_some_and(|owner| owner.worker == *worker)
     }
 
-    /// Has `ask` find out that `run` is `worker`'s, and remembers it, unless something is forgotten
-    /// meanwhile: it may be this run.
+    /// Has `ask` find out that `run` is `worker`'s, and remembers it.
     async fn learn<T, E>(
         &self,
         run: &RunId,
         worker: &WorkerId,
         ask: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let before = self.forgotten.load(Ordering::SeqCst);
+        let mark = self.mark();
         let answer = ask.await?;
-        self.owners.insert(run.clone(), worker.clone());
-        if self.forgotten.load(Ordering::SeqCst) != before {
-            self.owners.invalidate(run);
-        }
+        self.remember(run, worker, false, mark);
         Ok(answer)
     }
 }
@@ -99,8 +134,7 @@ impl RunOwners {
         args: Vec<Value>,
     ) -> Result<Value, OwnerError> {
         let keys = vec![self.shared.keys.owner(run)];
-        // On the heap: it is large, and most claims need none of it.
-        let answer = Box::pin(self.shared.link.eval(script, keys, args)).await;
+        let answer = self.shared.link.eval(script, keys, args).await;
         answer.map_err(unavailable)
     }
 
@@ -130,6 +164,9 @@ impl RunOwners {
 #[async_trait]
 impl ports::RunOwners for RunOwners {
     async fn assign(&self, run: &RunId, worker: &WorkerId) -> Result<(), OwnerError> {
+        if self.known.was_taken(run, worker) {
+            return Ok(());
+        }
         // Whatever comes of it, the old owner is not to be believed any more. A claim of its that is
         // under way is forgotten with the message that the run has moved.
         self.known.owners.invalidate(run);
@@ -196,6 +233,20 @@ mod tests {
 
         let Ok(()) = known.learn(&run, &worker, moved_meanwhile).await;
         assert!(!known.is_of(&run, &worker));
+    }
+
+    #[test]
+    fn a_take_spares_one_assignment_unless_something_was_forgotten() {
+        let (known, (run, worker)) = (Known::default(), names());
+        known.taken(&run, &worker, known.mark());
+        assert!(known.was_taken(&run, &worker));
+        assert!(!known.was_taken(&run, &worker));
+        assert!(known.is_of(&run, &worker));
+
+        let mark = known.mark();
+        known.forget(Some(&run));
+        known.taken(&run, &worker, mark);
+        assert!(!known.was_taken(&run, &worker));
     }
 
     #[tokio::test]

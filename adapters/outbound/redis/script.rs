@@ -24,6 +24,14 @@ pub(super) struct Source {
 }
 
 impl Script {
+    /// A script before which stands what is the same in all its calls, each text by a name of its
+    /// own.
+    pub(super) fn with(constants: &[(&str, String)], source: &str) -> Self {
+        let constants = constants.iter();
+        let lines = constants.map(|(name, text)| format!("local {name} = {}\n", quoted(text)));
+        Self::new(&(lines.collect::<String>() + source))
+    }
+
     pub(super) fn new(source: &str) -> Self {
         let around = include_str!("lua/gathered.lua");
         let gathered = format!("local function run(KEYS, ARGV)\n{source}\nend\n{around}");
@@ -48,5 +56,29 @@ impl Source {
             digest: sha1_hash(&text),
             text,
         }
+    }
+}
+
+/// A text as Lua reads it, whatever is in it.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-{}".contains(&byte);
+    let bytes = text.bytes().map(|byte| match byte {
+        _ if plain(byte) => char::from(byte).to_string(),
+        _ => format!("\\{byte:03}"),
+    });
+    format!("'{}'", bytes.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_cannot_end_its_text() {
+        let script = Script::with(&[("NAME", "a'\n\\:1".to_owned())], "return NAME");
+        assert_eq!(
+            script.alone.text,
+            "local NAME = 'a\\039\\010\\092:1'\nreturn NAME"
+        );
     }
 }

@@ -12,20 +12,21 @@ use super::Shared;
 use super::dead_letters::Graveyard;
 use super::doorbell::Kind;
 use super::link::LinkError;
+use super::receipt::{self, Claim};
+use super::run_owners::Known;
+use super::script::Script;
 use super::time::iso;
 use super::waiting::{Look, wait_for};
-use receipt::Receipt;
 use taken::Taken;
-use undo::Undo;
+use undo::{Undo, token};
 
 mod calls;
 pub(super) mod entry;
-pub(super) mod receipt;
 mod scripts;
 pub(super) mod taken;
 mod undo;
 
-pub(super) use self::taken::Found;
+pub(super) use self::taken::{Found, MAX_FIELDS};
 
 /// Entries that are no tasks, until a look gives others a turn.
 const MAX_UNREADABLE: usize = 100;
@@ -42,18 +43,23 @@ const MAX_BEATS: u64 = 20_000;
 /// worker said last, which takes took what.
 pub struct TaskQueue {
     shared: Shared,
+    take: Script,
+    /// Whose runs are, as takes make them.
+    owners: Known,
     undo: Undo,
     graveyard: Graveyard,
     beats: Cache<WorkerId, u32>,
 }
 
 impl TaskQueue {
-    pub(super) fn new(shared: &Shared) -> Self {
+    pub(super) fn new(shared: &Shared, owners: Known) -> Self {
         let beats = Cache::builder()
             .max_capacity(MAX_BEATS)
             .time_to_live(shared.settings.heartbeat_interval / 8);
         Self {
             shared: shared.clone(),
+            take: scripts::take(shared),
+            owners,
             undo: Undo::new(&shared.link, &shared.keys),
             graveyard: Graveyard::new(shared),
             beats: beats.build(),
@@ -63,6 +69,7 @@ impl TaskQueue {
     async fn look(&self, worker: &WorkerId) -> Result<Look<Delivery>, LinkError> {
         for _ in 0..MAX_UNREADABLE {
             let guard = self.undo.guard(worker).await?;
+            let mark = self.owners.mark();
             let answer = match self.ask_for_task(worker, guard.token()).await {
                 Err(error @ LinkError::Away(_)) => {
                     // It was not sent.
@@ -71,7 +78,7 @@ impl TaskQueue {
                 }
                 answer => answer?,
             };
-            let Taken { found, gone } = taken::read(answer)?;
+            let Taken { found, gone, owned } = taken::read(answer)?;
             self.report_gone(worker, gone);
             let found = match found {
                 Ok(found) => found,
@@ -82,6 +89,9 @@ impl TaskQueue {
             };
             match found.delivery(worker) {
                 Ok(delivery) => {
+                    if owned {
+                        self.owners.taken(&delivery.task.run, worker, mark);
+                    }
                     guard.disarm();
                     return Ok(Look::Found(delivery));
                 }
@@ -153,9 +163,11 @@ impl ports::TaskQueue for TaskQueue {
     }
 
     async fn release(&self, worker: &WorkerId, receipt: &ReceiptId) -> Result<(), QueueError> {
-        match receipt::read(receipt, worker) {
-            Receipt::Entry(entry) => Ok(self.undo.release(worker, &entry).await?),
-            Receipt::NotTheirs | Receipt::Unknown => Ok(()),
+        match receipt::read(worker, receipt) {
+            Claim::Theirs(entry, None | Some("")) => {
+                Ok(self.undo.release(worker, &entry.to_string()).await?)
+            }
+            Claim::Theirs(..) | Claim::Anothers | Claim::Void => Ok(()),
         }
     }
 
@@ -172,7 +184,10 @@ impl ports::TaskQueue for TaskQueue {
             Verdict::Done => (&scripts::DONE, vec![]),
             Verdict::GivenBack(reason) => {
                 let at = iso(self.shared.clock.now());
-                (&scripts::GIVE_BACK, vec![reason.into(), at.into()])
+                (
+                    &scripts::GIVE_BACK,
+                    vec![reason.into(), at.into(), token().into()],
+                )
             }
         };
         let settled = self.settle_by(script, worker, args, &entry).await?;
@@ -214,10 +229,10 @@ impl ports::TaskQueue for TaskQueue {
 
 /// The entry that `receipt` stands for; none if it was never handed out.
 fn own(receipt: &ReceiptId, worker: &WorkerId) -> Result<Option<String>, QueueError> {
-    match receipt::read(receipt, worker) {
-        Receipt::Entry(entry) => Ok(Some(entry)),
-        Receipt::NotTheirs => Err(QueueError::NotTheirs(receipt.clone())),
-        Receipt::Unknown => Ok(None),
+    match receipt::read(worker, receipt) {
+        Claim::Theirs(entry, None | Some("")) => Ok(Some(entry.to_string())),
+        Claim::Anothers => Err(QueueError::NotTheirs(receipt.clone())),
+        Claim::Theirs(..) | Claim::Void => Ok(None),
     }
 }
 

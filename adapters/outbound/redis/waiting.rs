@@ -1,10 +1,12 @@
 //! Waiting for something to come to Redis, while nothing is asked of it.
 
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{self, Instant};
+
+use super::doorbell::Bell;
 
 /// What a look came to.
 #[derive(Debug)]
@@ -18,12 +20,20 @@ pub(super) enum Look<T> {
     },
 }
 
+/// Waits end at the next of these moments, one after so long: those who look for want of an event
+/// look together, which costs far less than if each looked by itself.
+const TICK: Duration = Duration::from_millis(25);
+
+/// Waits shorter than this end when they end.
+const SHORT: Duration = Duration::from_millis(500);
+
 /// Looks, and looks again whenever `bell` rings, time brings something, or nothing was heard for
 /// `patience`, until something is found or `wait` is over. It looks once more before it gives up.
+/// While the bell is quiet since a look of before, that one counts for the first.
 ///
 /// Cancel safe if `look` is.
 pub(super) async fn wait_for<T, E, F>(
-    bell: &Notify,
+    bell: &Bell,
     wait: Duration,
     patience: impl Fn() -> Duration,
     mut look: impl FnMut() -> F,
@@ -38,16 +48,34 @@ where
         let mut ring = pin!(ring);
         // From here on no ring is missed, so that nothing can come between the look and the wait.
         ring.as_mut().enable();
-        let begun = Instant::now();
-        let until = match look().await? {
-            Look::Found(found) => return Ok(Some(found)),
-            Look::Nothing { until } => until,
+        let (begun, rings) = (Instant::now(), bell.rings());
+        let quiet = bell.quiet_until().filter(|_| begun < deadline);
+        let next = if let Some(next) = quiet {
+            next
+        } else {
+            let until = match look().await? {
+                Look::Found(found) => return Ok(Some(found)),
+                Look::Nothing { until } => until,
+            };
+            let next = Instant::now() + until.map_or_else(&patience, |until| until.min(patience()));
+            bell.be_quiet(rings, next);
+            if begun >= deadline {
+                return Ok(None);
+            }
+            next
         };
-        if begun >= deadline {
-            return Ok(None);
-        }
-        let next = Instant::now() + until.map_or_else(&patience, |until| until.min(patience()));
         // Rung or over, one looks again.
-        let _rung = time::timeout_at(next.min(deadline), ring).await;
+        let _rung = time::timeout_at(tick(begun, next.min(deadline)), ring).await;
     }
+}
+
+/// When a wait ends that began at `begun` and is to last until `end`.
+fn tick(begun: Instant, end: Instant) -> Instant {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    if end.saturating_duration_since(begun) < SHORT {
+        return end;
+    }
+    let past = end.saturating_duration_since(*FIRST).as_nanos() % TICK.as_nanos();
+    let past = Duration::from_nanos(u64::try_from(past).unwrap_or_default());
+    end + TICK.saturating_sub(past)
 }

@@ -32,8 +32,7 @@ impl WorkerRegistry {
         let mut args = note.0;
         args[0] = millis(self.shared.settings.heartbeat_timeout).into();
         let keys = vec![self.shared.keys.heartbeat(worker)];
-        // On the heap: it is large, and would be moved about with what is around it.
-        let noted = Box::pin(self.shared.link.eval(&self.note, keys, args)).await;
+        let noted = self.shared.link.eval(&self.note, keys, args).await;
         noted
             .map(drop)
             .map_err(|error| RegistryError::Unavailable(error.into()))

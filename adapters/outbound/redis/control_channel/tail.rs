@@ -7,11 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fred::types::Value;
 use gateway_core::domain::control::{Command, Lane};
 
+use super::super::entry_id::EntryId;
 use super::super::keys::Keys;
 use super::super::link::{Link, LinkError};
 use super::super::reply;
 use super::super::script::Script;
-use super::entry_id::EntryId;
 use super::message;
 
 /// How much of it is kept here: entries, and about how many bytes.

@@ -11,11 +11,11 @@ use gateway_core::domain::id::WorkerId;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::super::entry_id::EntryId;
 use super::super::link::LinkError;
-use super::super::reply;
 use super::super::waiting::Look;
-use super::entry_id::EntryId;
-use super::receipt::{self, Origin};
+use super::super::{receipt, reply};
+use super::origin::Origin;
 use super::tail::{Page, entry_id};
 use super::{ControlChannel, Mailboxes, message};
 
@@ -86,7 +86,7 @@ impl ControlChannel {
     ) -> Result<Look<CommandDelivery>, LinkError> {
         self.requests.ask(worker, &command).await?;
         Ok(Look::Found(CommandDelivery {
-            receipt: receipt::make(worker, origin, id),
+            receipt: receipt::make(worker, id, origin.mark()),
             command,
         }))
     }

@@ -93,7 +93,10 @@ impl Listener {
                     Err(RecvError::Closed) => return,
                 },
                 _ = connections.recv() => self.listen(&doorbell).await,
-                _ = ticks.tick() => self.test(&doorbell).await,
+                _ = ticks.tick() => {
+                    doorbell.sweep();
+                    self.test(&doorbell).await;
+                }
             }
         }
         // Nobody waits any more; a connection that does not end in order ends with the process.

@@ -1,16 +1,21 @@
 //! Calls of one script that come together go to Redis together: what a command costs on its way
 //! there and back, it costs but once for all of them.
+//!
+//! However many come at once, none fails for that: a call's time runs from when it is sent. Only if
+//! Redis gives no answer, whoever has waited as long behind that is told, too.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::super::reply;
 use super::super::script::Script;
-use super::{Inner, Link, LinkError, MAX_QUEUED};
+use super::{Inner, Link, LinkError};
 
 /// Calls that go together at the most: Redis does nothing else meanwhile.
 const MAX_TOGETHER: usize = 32;
@@ -18,17 +23,17 @@ const MAX_TOGETHER: usize = 32;
 /// What the arguments of a call may weigh that goes with others, in bytes.
 const MAX_LIGHT: usize = 4 * 1024;
 
-/// Batches of one script that are on their way at once. Meanwhile the next one fills: the more
-/// there is to do, the less each call costs.
-const IN_FLIGHT: usize = 1;
+/// Calls of one script that may wait to be sent; whoever comes then waits for room.
+const MAX_WAITING: usize = 10_000;
 
-/// Who waits for which script.
+/// Who waits for which script, by its digest.
 #[derive(Default)]
 pub(super) struct Gatherers(DashMap<String, mpsc::Sender<Call>>);
 
 struct Call {
     keys: Vec<String>,
     args: Vec<Value>,
+    since: Instant,
     answer: oneshot::Sender<Result<Value, LinkError>>,
 }
 
@@ -45,36 +50,35 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-impl Gatherers {
-    /// Runs `script` with whatever other calls of it come meanwhile.
-    pub(super) async fn run(
-        &self,
-        link: &Link,
-        script: &Script,
-        keys: Vec<String>,
-        args: Vec<Value>,
-    ) -> Result<Value, LinkError> {
-        let (answer, answered) = oneshot::channel();
-        let call = Call { keys, args, answer };
-        let calls = self.of(link, script);
-        if calls.try_send(call).is_err() {
-            let full = "too many commands wait for Redis";
-            return Err(Error::new(ErrorKind::Backpressure, full).into());
-        }
-        // Only a batch whose task was ended with the runtime gives no answer.
-        answered.await.unwrap_or_else(|_| {
-            let ended = "the runtime is about to end";
-            Err(Error::new(ErrorKind::Canceled, ended).into())
-        })
-    }
+/// Runs `script` with whatever other calls of it come meanwhile.
+pub(super) async fn run(
+    link: &Link,
+    script: &Script,
+    keys: Vec<String>,
+    args: Vec<Value>,
+) -> Result<Value, LinkError> {
+    let (answer, answered) = oneshot::channel();
+    let call = Call {
+        keys,
+        args,
+        since: Instant::now(),
+        answer,
+    };
+    let calls = link.0.gatherers.of(link, script);
+    // Only a task that was ended with the runtime takes no call, or gives no answer.
+    let ended = || Error::new(ErrorKind::Canceled, "the runtime is about to end");
+    calls.send(call).await.map_err(|_| ended())?;
+    answered.await.unwrap_or_else(|_| Err(ended().into()))
+}
 
+impl Gatherers {
     fn of(&self, link: &Link, script: &Script) -> mpsc::Sender<Call> {
         let name = &script.alone.digest;
         if let Some(calls) = self.0.get(name) {
             return calls.clone();
         }
         let begin = || {
-            let (calls, waiting) = mpsc::channel(MAX_QUEUED);
+            let (calls, waiting) = mpsc::channel(MAX_WAITING);
             tokio::spawn(gather(Arc::downgrade(&link.0), script.clone(), waiting));
             calls
         };
@@ -82,16 +86,13 @@ impl Gatherers {
     }
 }
 
-/// Sends what waits, as long as anybody holds the link.
+/// Sends what waits, one batch after the other, as long as anybody holds the link. While a batch is
+/// on its way the next one fills: the more there is to do, the less each call costs.
 async fn gather(link: Weak<Inner>, script: Script, mut waiting: mpsc::Receiver<Call>) {
-    let room = Arc::new(Semaphore::new(IN_FLIGHT));
-    while let Some(first) = waiting.recv().await {
-        let Ok(place) = room.clone().acquire_owned().await else {
-            return;
-        };
+    let mut calls = Vec::new();
+    while !calls.is_empty() || waiting.recv_many(&mut calls, MAX_TOGETHER).await > 0 {
         // Whoever is about to call gets the chance to come along.
         tokio::task::yield_now().await;
-        let mut calls = vec![first];
         while calls.len() < MAX_TOGETHER
             && let Ok(call) = waiting.try_recv()
         {
@@ -100,45 +101,55 @@ async fn gather(link: Weak<Inner>, script: Script, mut waiting: mpsc::Receiver<C
         let Some(link) = link.upgrade().map(Link) else {
             return;
         };
-        let script = script.clone();
-        tokio::spawn(async move {
-            send(&link, &script, calls).await;
-            drop(place);
-        });
+        let answered = send(&link, &script, std::mem::take(&mut calls)).await;
+        if !answered {
+            calls.extend(give_up(&mut waiting, link.timeout()));
+        }
     }
 }
 
-async fn send(link: &Link, script: &Script, mut calls: Vec<Call>) {
+/// Tells those who have waited for so long, and returns the first who has not.
+fn give_up(waiting: &mut mpsc::Receiver<Call>, patience: Duration) -> Option<Call> {
+    while let Ok(call) = waiting.try_recv() {
+        if call.since.elapsed() < patience {
+            return Some(call);
+        }
+        // Whoever has gone away does not want to know, here and below.
+        let _gone = call.answer.send(Err(LinkError::Overdue(patience)));
+    }
+    None
+}
+
+/// Sends a batch, and tells each what came of it. Whether Redis gave any answer.
+async fn send(link: &Link, script: &Script, mut calls: Vec<Call>) -> bool {
     if calls.len() == 1
-        && let Some(Call { keys, args, answer }) = calls.pop()
+        && let Some(call) = calls.pop()
     {
-        let answered = link.run_source(&script.alone, keys, args).await;
-        // Whoever has gone away does not want to know.
-        let _gone = answer.send(answered);
-        return;
+        let outcome = link.run(&script.alone, call.keys, call.args).await;
+        let answered = is_answer(&outcome);
+        let _gone = call.answer.send(outcome);
+        return answered;
     }
-    let (mut all_keys, mut all_args) = (Vec::new(), vec![count(calls.len())]);
+    let (mut keys, mut args) = (Vec::new(), vec![count(calls.len())]);
     let mut answers = Vec::with_capacity(calls.len());
-    for Call { keys, args, answer } in calls {
-        all_args.extend([count(keys.len()), count(args.len())]);
-        all_keys.extend(keys);
-        all_args.extend(args);
-        answers.push(answer);
+    for call in calls {
+        args.extend([count(call.keys.len()), count(call.args.len())]);
+        keys.extend(call.keys);
+        args.extend(call.args);
+        answers.push(call.answer);
     }
-    let answered = link.run_source(&script.gathered, all_keys, all_args).await;
-    let each = answered.and_then(|all| split(all, answers.len()));
-    match each {
-        Ok(each) => {
-            for (answer, answered) in answers.into_iter().zip(each) {
-                let _gone = answer.send(answered);
-            }
-        }
-        Err(error) => {
-            for answer in answers {
-                let _gone = answer.send(Err(error.clone()));
-            }
-        }
+    let outcome = link.run(&script.gathered, keys, args).await;
+    let answered = is_answer(&outcome);
+    let each = outcome.and_then(|all| split(all, answers.len()));
+    let each = each.unwrap_or_else(|error| vec![Err(error); answers.len()]);
+    for (answer, outcome) in answers.into_iter().zip(each) {
+        let _gone = answer.send(outcome);
     }
+    answered
+}
+
+fn is_answer(outcome: &Result<Value, LinkError>) -> bool {
+    !outcome.as_ref().is_err_and(LinkError::is_silence)
 }
 
 fn count(number: usize) -> Value {
@@ -168,6 +179,31 @@ fn split(all: Value, calls: usize) -> Result<Vec<Result<Value, LinkError>>, Link
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_silent_redis_those_are_told_who_have_waited_as_long() {
+        let (calls, mut waiting) = mpsc::channel(2);
+        let patience = Duration::from_secs(2);
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let (answer, answered) = oneshot::channel();
+            let call = Call {
+                keys: vec![],
+                args: vec![],
+                since: Instant::now(),
+                answer,
+            };
+            calls.try_send(call).expect("has room");
+            answers.push(answered);
+            tokio::time::advance(patience / 2).await;
+        }
+
+        let left = give_up(&mut waiting, patience);
+        let told = answers[0].try_recv().expect("is told");
+        assert!(matches!(told, Err(LinkError::Overdue(_))), "{told:?}");
+        answers[1].try_recv().expect_err("still waits");
+        assert!(left.is_some());
+    }
 
     #[test]
     fn each_call_gets_its_own_answer_or_error() {

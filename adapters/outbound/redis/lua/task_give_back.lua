@@ -1,8 +1,11 @@
 -- Lets a task wait again, behind all others, with what it held and why it was given back.
--- KEYS: the worker's stream. ARGV: group; worker; id; reason; time in ISO 8601.
+-- KEYS: the worker's stream; our book of it. ARGV: group; worker; id; reason; time in ISO 8601; token.
+-- Run again with the same token, it changes nothing and returns the same.
 -- Returns 1, or 0 if nothing awaited it, -1 if it is in another's hands, -2 if its payload is gone.
-local stream, group, worker, id = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local stream, book, group, worker, id, token = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 
+local returned = redis.call('HGET', book, 'returned') or ''
+if string.find(returned, token, 1, true) then return 1 end
 local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
 if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
 local held = pending[1]
@@ -37,4 +40,9 @@ end
 redis.call('XADD', stream, '*', unpack(fields))
 redis.call('XACK', stream, group, id)
 redis.call('XDEL', stream, id)
+returned = returned .. token .. ';'
+-- About the last 32.
+while #returned > 560 do returned = string.match(returned, ';(.*)') end
+redis.pcall('HSET', book, 'returned', returned)
+if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
 return 1

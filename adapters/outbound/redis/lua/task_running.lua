@@ -19,24 +19,27 @@ redis.pcall('HSET', book, 'beat_at', clock(), 'running', running)
 if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
 if running >= all[1] then return gone end
 
-local pending = redis.call('XPENDING', stream, group, '-', '+', 1000, worker)
-local now, told, lost = clock(), 0, 0
-for _, held in ipairs(pending) do
-  local id, since = held[1], now - held[3]
-  -- What is known to be lost (since 0) is offered again already.
-  if held[4] > 0 and since > 1000000 and since + 2 * interval < now then
-    told = told + 1
-    if running == 0 then
-      if #redis.call('XRANGE', stream, id, id) == 0 then
-        redis.call('XACK', stream, group, id)
-        gone[#gone + 1] = id
-      else
-        redis.call('XCLAIM', stream, group, worker, 0, id, 'TIME', 0, 'JUSTID')
-        lost = lost + 1
+local now, told, lost, from = clock(), 0, 0, '-'
+repeat
+  local pending = redis.call('XPENDING', stream, group, from, '+', 1000, worker)
+  for _, held in ipairs(pending) do
+    local id, since = held[1], now - held[3]
+    from = '(' .. id
+    -- What is known to be lost (since 0) is offered again already.
+    if held[4] > 0 and since > 1000000 and since + 2 * interval < now then
+      told = told + 1
+      if running == 0 then
+        if #redis.call('XRANGE', stream, id, id) == 0 then
+          redis.call('XACK', stream, group, id)
+          gone[#gone + 1] = id
+        else
+          redis.call('XCLAIM', stream, group, worker, 0, id, 'TIME', 0, 'JUSTID')
+          lost = lost + 1
+        end
       end
     end
   end
-end
+until #pending < 1000
 local next_due = tonumber(redis.call('HGET', book, 'next'))
 if lost > 0 or (running > 0 and told > running and (next_due or now) >= now) then
   redis.pcall('HSET', book, 'next', 0)

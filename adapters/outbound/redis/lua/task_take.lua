@@ -1,28 +1,37 @@
 -- Hands a worker's next task out, or says when there may be one. Run again with the same token, it
 -- hands the same task out.
--- KEYS: the worker's stream; our book of it.
--- ARGV: group; worker; token; heartbeat interval, heartbeat timeout and grace of a lease, in ms.
+-- Before it stand GROUP; INTERVAL, TIMEOUT (of heartbeats) and GRACE (of a lease), in ms; OWNERS, what
+-- the key begins with that says whose a run is, '' if that is in another slot; OWNED, for how many ms
+-- that is known; BELL, the channel on which gateways hear of it.
+-- KEYS: the worker's stream; our book of it. ARGV: worker; token.
 -- Returns the id of an entry, its fields and how often it was handed out, or '', {} and the ms until
--- something may be due; and then the ids of the entries whose payload is gone.
+-- something may be due; then the ids of the entries whose payload is gone; and 1 if the entry's run
+-- was made the worker's, else 0.
 local stream, book = KEYS[1], KEYS[2]
-local group, worker, token = ARGV[1], ARGV[2], ARGV[3]
-local interval, timeout, grace = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local worker, token = ARGV[1], ARGV[2]
 -- Whatever the book says, the pending entries are looked at so often.
 local REVIEW = 600000
 local REST = 1000
 -- One that was delivered before this is known to be lost, or was released.
 local EVER = 1000000
+-- For how long the book is kept.
+local KEPT = 2592000000
 local gone = {}
 
-local function clock()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept')
+local next_due, beat, running = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
 
 -- Without memory to spare nothing can be noted, but tasks are still handed out.
 local function note(...)
-  redis.pcall('HSET', book, ...)
-  if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
+  local kept = tonumber(known[6])
+  if kept and kept > now + KEPT / 2 then
+    redis.pcall('HSET', book, ...)
+  else
+    redis.pcall('HSET', book, 'kept', now + KEPT, ...)
+    redis.call('PEXPIRE', book, KEPT)
+  end
 end
 
 local function has_no_group(answer)
@@ -42,39 +51,64 @@ end
 local function lease(fields)
   local seconds = tonumber(field(fields, 'timeout'))
   if not seconds or not (seconds >= 1 and seconds <= 2147483647) then seconds = 3600 end
-  return seconds * 1000 + grace
+  return seconds * 1000 + GRACE
+end
+
+-- Makes the run of an entry the worker's, if that can be done here.
+local function own(fields)
+  local run = field(fields, 'run_id')
+  if not run or run == '' then run = field(fields, 'task_id') or '' end
+  if OWNERS == '' or #run > 64 or not string.find(run, '^[%w._-]+$') then return 0 end
+  local before = redis.pcall('SET', OWNERS .. run, worker, 'PX', OWNED, 'GET')
+  if type(before) == 'table' then return 0 end
+  if before and string.match(before, '^%S+') ~= worker then
+    redis.call('PUBLISH', BELL, 'owner ' .. run)
+  end
+  return 1
 end
 
 local function payload(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if entry then return entry[2] end
-  redis.call('XACK', stream, group, id)
+  redis.call('XACK', stream, GROUP, id)
   gone[#gone + 1] = id
 end
 
-local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided')
-local next_due, beat, running = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
-if known[5] and string.find(known[5], token, 1, true) then return {'', {}, 0, gone} end
+if known[5] and string.find(known[5], token, 1, true) then return {'', {}, 0, gone, 0} end
 local place = known[4] and string.find(known[4], token, 1, true)
 if place then
   local before = string.match(known[4], ' ([%d-]+);', place)
   local fields = payload(before)
-  local held = redis.pcall('XPENDING', stream, group, before, before, 1, worker)[1]
-  if fields and held then return {before, fields, held[4], gone} end
+  local held = redis.pcall('XPENDING', stream, GROUP, before, before, 1, worker)[1]
+  if fields and held then return {before, fields, held[4], gone, own(fields)} end
 end
 
 local function hand_out(id, fields, deliveries)
   local taken = (known[4] or '') .. token .. ' ' .. id .. ';'
   -- About the last 32.
   while #taken > 1200 do taken = string.sub(taken, string.find(taken, ';', 1, true) + 1) end
-  note('next', math.min(next_due, clock() + lease(fields) + 1), 'taken', taken)
-  return {id, fields, deliveries, gone}
+  note('next', math.min(next_due, now + lease(fields) + 1), 'taken', taken)
+  return {id, fields, deliveries, gone, own(fields)}
+end
+
+-- All that is in the worker's hands.
+local function hands()
+  local all, from = {}, '-'
+  repeat
+    local page = redis.pcall('XPENDING', stream, GROUP, from, '+', 1000, worker)
+    if has_no_group(page) then return all end
+    for _, entry in ipairs(page) do
+      all[#all + 1] = entry
+      from = '(' .. entry[1]
+    end
+  until #page < 1000
+  return all
 end
 
 -- The first of the entries in the worker's hands that is to be offered again, else the first that
 -- was released or has rested; and when there is one, if there is none.
-local function due(now, pending)
-  local silent = not beat or now > beat + timeout
+local function due(pending)
+  local silent = not beat or now > beat + TIMEOUT
   local held, told, free, soon = {}, 0, nil, now + REVIEW
   local spare = 0
   for _, entry in ipairs(pending) do
@@ -82,7 +116,7 @@ local function due(now, pending)
     local one = {id = entry[1], since = since, count = entry[4], lost = since < EVER}
     if one.count > 0 then
       held[#held + 1] = one
-      if not one.lost and (silent or since + 2 * interval < beat) then told = told + 1 end
+      if not one.lost and (silent or since + 2 * INTERVAL < beat) then told = told + 1 end
     elseif since + REST < now then
       free = free or one
     else
@@ -99,7 +133,7 @@ local function due(now, pending)
       if over and over < now then return one end
       soon = math.min(soon, over and over + 1 or soon)
     elseif not silent then
-      soon = math.min(soon, beat + timeout + 1)
+      soon = math.min(soon, beat + TIMEOUT + 1)
     end
   end
   if free and payload(free.id) then return free end
@@ -108,13 +142,11 @@ local function due(now, pending)
   return nil, soon
 end
 
-if not next_due or next_due <= clock() then
-  local pending = redis.pcall('XPENDING', stream, group, '-', '+', 1000, worker)
-  if has_no_group(pending) then pending = {} end
-  local one, soon = due(clock(), pending)
+if not next_due or next_due <= now then
+  local one, soon = due(hands())
   if one then
     next_due = 0
-    local claimed = redis.call('XCLAIM', stream, group, worker, 0, one.id)
+    local claimed = redis.call('XCLAIM', stream, GROUP, worker, 0, one.id)
     return hand_out(one.id, claimed[1][2], one.count + 1)
   end
   next_due = soon
@@ -122,23 +154,23 @@ if not next_due or next_due <= clock() then
 end
 
 local function read()
-  local answer = redis.pcall('XREADGROUP', 'GROUP', group, worker, 'COUNT', 1, 'STREAMS', stream, '>')
+  local answer = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
   if has_no_group(answer) then
-    redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
-    answer = redis.call('XREADGROUP', 'GROUP', group, worker, 'COUNT', 1, 'STREAMS', stream, '>')
+    redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+    answer = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
   end
   return answer and answer[1][2][1]
 end
 
 for _ = 1, 100 do
   local entry = read()
-  if not entry then return {'', {}, math.max(0, next_due - clock()), gone} end
+  if not entry then return {'', {}, math.max(0, next_due - now), gone, 0} end
   local added = tonumber(string.match(entry[1], '^%d+'))
-  if not field(entry[2], 'requeue_count') or added + REST < clock() then
+  if not field(entry[2], 'requeue_count') or added + REST < now then
     return hand_out(entry[1], entry[2], 1)
   end
-  redis.call('XCLAIM', stream, group, worker, 0, entry[1], 'TIME', added, 'RETRYCOUNT', 0, 'JUSTID')
+  redis.call('XCLAIM', stream, GROUP, worker, 0, entry[1], 'TIME', added, 'RETRYCOUNT', 0, 'JUSTID')
   next_due = math.min(next_due, added + REST + 1)
   note('next', next_due)
 end
-return {'', {}, 0, gone}
+return {'', {}, 0, gone, 0}

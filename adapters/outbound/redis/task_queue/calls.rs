@@ -23,14 +23,9 @@ impl TaskQueue {
         worker: &WorkerId,
         token: &str,
     ) -> Result<Value, LinkError> {
-        let settings = &self.shared.settings;
-        let args = vec![
-            token.into(),
-            millis(settings.heartbeat_interval).into(),
-            millis(settings.heartbeat_timeout).into(),
-            millis(settings.lease_grace).into(),
-        ];
-        self.run(&scripts::TAKE, worker, args).await
+        let args = vec![worker.as_str().into(), token.into()];
+        let link = &self.shared.link;
+        link.eval(&self.take, self.keys(worker), args).await
     }
 
     /// Settles an entry by a script that says how that went; none, if it is in another's hands.
@@ -116,10 +111,15 @@ impl TaskQueue {
         worker: &WorkerId,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        let keys = &self.shared.keys;
-        let mut all = vec![keys.task_group().into(), worker.as_str().into()];
+        let mut all = vec![self.shared.keys.task_group().into(), worker.as_str().into()];
         all.extend(args);
-        let keys = vec![keys.ready(worker), keys.queue(worker)];
-        self.shared.link.eval(script, keys, all).await
+        let link = &self.shared.link;
+        link.eval(script, self.keys(worker), all).await
+    }
+
+    /// The worker's stream and its book.
+    fn keys(&self, worker: &WorkerId) -> Vec<String> {
+        let keys = &self.shared.keys;
+        vec![keys.ready(worker), keys.queue(worker)]
     }
 }

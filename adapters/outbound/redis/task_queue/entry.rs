@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -26,9 +26,13 @@ pub(in super::super) struct Entry {
 /// Reads the fields that a scheduler wrote, and what a gateway added when a task was given back.
 /// Other fields are somebody's, and ignored. Of two of one name the later counts.
 pub(in super::super) fn read(fields: &[(String, String)]) -> Result<Entry, Invalid> {
-    let all: HashMap<&str, &str> = fields.iter().map(|(k, v)| (&**k, &**v)).collect();
+    let last = |name: &str| fields.iter().rev().find(|(known, _)| known == name);
     // An empty field is an absent one.
-    let find = |name: &str| all.get(name).copied().filter(|text| !text.is_empty());
+    let find = |name: &str| {
+        last(name)
+            .map(|(_, text)| &**text)
+            .filter(|text| !text.is_empty())
+    };
     let text = |name: &str| find(name).unwrap_or_default().to_owned();
 
     let id = TaskId::parse(find("task_id").unwrap_or_default())?;

@@ -6,9 +6,13 @@ use fred::types::Value;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::task::Delivery;
 
+use super::super::entry_id::EntryId;
 use super::super::link::LinkError;
-use super::super::reply;
-use super::{entry, receipt};
+use super::super::{receipt, reply};
+use super::entry;
+
+/// Fields that a task has at the most. A script cannot pass on several thousand.
+pub(in super::super) const MAX_FIELDS: usize = 1_000;
 
 /// What a look came to.
 pub(super) struct Taken {
@@ -16,6 +20,8 @@ pub(super) struct Taken {
     pub(super) found: Result<Found, Duration>,
     /// Entries whose payload is gone.
     pub(super) gone: Vec<String>,
+    /// Whether the run of what was found is the worker's now.
+    pub(super) owned: bool,
 }
 
 /// An entry in somebody's hands.
@@ -30,10 +36,13 @@ pub(in super::super) struct Found {
 impl Found {
     /// It as a delivery to `worker`, or why it is none.
     pub(super) fn delivery(&self, worker: &WorkerId) -> Result<Delivery, String> {
+        if self.fields.len() > MAX_FIELDS {
+            return Err(format!("it has more than {MAX_FIELDS} fields"));
+        }
         let entry = entry::read(&self.fields).map_err(|invalid| invalid.to_string())?;
-        let receipt = receipt::make(&self.id, worker).ok_or("its id is too long")?;
+        let id = EntryId::parse(&self.id).ok_or("its id is none")?;
         Ok(Delivery {
-            receipt,
+            receipt: receipt::make(worker, id, ""),
             task: entry.task,
             deliveries: self.deliveries,
             returns: entry.returns,
@@ -44,7 +53,7 @@ impl Found {
 
 /// Reads the answer of `task_take`.
 pub(super) fn read(answer: Value) -> Result<Taken, LinkError> {
-    let [id, fields, number, gone] = parts(answer)?;
+    let [id, fields, number, gone, owned] = parts(answer)?;
     let id = reply::text(&id)?;
     let number = reply::number(&number)?;
     let found = if id.is_empty() {
@@ -54,8 +63,11 @@ pub(super) fn read(answer: Value) -> Result<Taken, LinkError> {
     } else {
         Ok(found(id, fields, number)?)
     };
-    let gone = texts(gone)?;
-    Ok(Taken { found, gone })
+    Ok(Taken {
+        found,
+        gone: texts(gone)?,
+        owned: reply::number(&owned)? == 1,
+    })
 }
 
 /// Reads the answer of `task_held`: who holds it, and what it is.
@@ -82,7 +94,7 @@ fn found(id: String, fields: Value, deliveries: i64) -> Result<Found, LinkError>
     })
 }
 
-fn parts(answer: Value) -> Result<[Value; 4], LinkError> {
+fn parts<const N: usize>(answer: Value) -> Result<[Value; N], LinkError> {
     let parts = reply::list(answer)?;
     parts
         .try_into()

@@ -71,18 +71,25 @@ impl Undo {
         })
     }
 
+    /// Waits for room, as long as Redis is there: many who come at once get theirs in turn.
     async fn enter(&self, lane: Arc<Semaphore>) -> Result<Option<OwnedSemaphorePermit>, LinkError> {
         if let Ok(room) = lane.clone().try_acquire_owned() {
             return Ok(Some(room));
         }
-        // What is to be undone may fill the lane while Redis is away.
-        if let Some(reason) = self.0.link.away().borrow().clone() {
-            return Err(LinkError::Away(KnownOutage(reason)));
-        }
-        let patience = self.0.link.timeout();
-        let room = timeout(patience, lane.acquire_owned()).await;
-        // A lane is never closed.
-        Ok(room.map_err(|_| LinkError::Overdue(patience))?.ok())
+        // What is to be undone may fill the lane while Redis is away, and some time beyond.
+        let mut away = self.0.link.away();
+        let room = async {
+            tokio::select! {
+                // A lane is never closed.
+                room = lane.acquire_owned() => Ok(room.ok()),
+                Ok(reason) = away.wait_for(Option::is_some) => {
+                    let reason = reason.clone().unwrap_or_default();
+                    Err(LinkError::Away(KnownOutage(reason)))
+                }
+            }
+        };
+        let room = timeout(PATIENCE, room).await;
+        room.unwrap_or(Err(LinkError::Overdue(PATIENCE)))
     }
 
     /// Undoes the delivery of one `entry`, if it is in the worker's hands.
@@ -148,6 +155,7 @@ impl Drop for Guard {
     }
 }
 
-fn token() -> String {
+/// A name for one change, so that it can be repeated and undone.
+pub(super) fn token() -> String {
     format!("{:016x}", rand::random::<u64>())
 }

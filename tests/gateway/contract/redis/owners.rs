@@ -65,3 +65,18 @@ async fn an_owner_is_forgotten_in_the_end() {
     let renewed = redis.command(&["PTTL", &key]).await.int();
     assert!(renewed > 60_000, "{renewed}");
 }
+
+#[tokio::test]
+async fn however_many_ask_at_once_none_is_refused_for_that() {
+    let redis = on_one().await;
+    let (owners, a) = (redis.owners(), worker("a"));
+
+    // On this one thread all of them ask before the first is answered.
+    let runs: Vec<_> = (0..20_000)
+        .map(|count| run(&format!("r-{count}")))
+        .collect();
+    let claims = runs.iter().map(|run| owners.claim(run, &a));
+    for claimed in futures::future::join_all(claims).await {
+        assert_eq!(claimed.expect("is nobody's"), Claim::First);
+    }
+}

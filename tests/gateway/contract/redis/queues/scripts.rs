@@ -7,25 +7,21 @@ use super::super::super::{NOW, worker};
 use super::super::{Redis, on_one};
 
 const TAKE: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_take.lua");
+const GIVE_BACK: &str =
+    include_str!("../../../../../adapters/outbound/redis/lua/task_give_back.lua");
 const UNDO: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_undo.lua");
 
 impl Redis {
     async fn take_task_by(&self, worker: &WorkerId, token: &str) -> (String, i64) {
         let (stream, group) = (self.ready(worker), self.group());
         let book = self.key(&format!("gateway:queue:{{{stream}}}"));
-        let words = [
-            "EVAL",
-            TAKE,
-            "2",
-            &stream,
-            &book,
-            &group,
-            worker.as_str(),
-            token,
-            "200",
-            "2000",
-            "100",
-        ];
+        let (owners, bell) = (self.key("gateway:owner:"), self.key("gateway:bell"));
+        let script = format!(
+            "local GROUP, OWNERS, BELL = '{group}', '{owners}', '{bell}'
+             local INTERVAL, TIMEOUT, GRACE, OWNED = 200, 2000, 100, 60000
+             {TAKE}"
+        );
+        let words = ["EVAL", &script, "2", &stream, &book, worker.as_str(), token];
         let answer = self.command(&words).await;
         (answer.array()[0].text(), answer.array()[2].int())
     }
@@ -63,6 +59,23 @@ async fn a_take_that_is_repeated_takes_the_same() {
 }
 
 #[tokio::test]
+async fn a_take_makes_the_run_its_workers() {
+    let (redis, w) = (on_one().await, worker("w"));
+    redis
+        .command(&["SET", &redis.key("gateway:owner:r"), "v"])
+        .await;
+    redis.add(&w, &[("task_id", "t-1"), ("run_id", "r")]).await;
+    redis.add(&w, &[("task_id", "t-2"), ("run_id", "")]).await;
+
+    for (token, run) in [("0a", "r"), ("0b", "t-2")] {
+        redis.take_task_by(&w, token).await;
+        let owner = redis.key(&format!("gateway:owner:{run}"));
+        assert_eq!(redis.command(&["GET", &owner]).await.text(), "w");
+        assert!(redis.command(&["PTTL", &owner]).await.int() > 0);
+    }
+}
+
+#[tokio::test]
 async fn a_take_that_is_undone_took_nothing() {
     let (redis, w) = (on_one().await, worker("w"));
     let first = redis.add(&w, &[("task_id", "t-1")]).await;
@@ -84,6 +97,23 @@ async fn a_take_that_comes_after_it_was_undone_takes_nothing() {
     assert_eq!(redis.take_task_by(&w, "0a").await.0, "");
     let taken = redis.queue().take(&w, NOW).await.expect("takes");
     assert_eq!(taken.expect("is there").deliveries, 1);
+}
+
+#[tokio::test]
+async fn a_give_back_whose_answer_was_lost_is_answered_again() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let (stream, group) = (redis.ready(&w), redis.group());
+    let book = redis.key(&format!("gateway:queue:{{{stream}}}"));
+    let id = redis.add(&w, &[("task_id", "t")]).await;
+    redis.take_task_by(&w, "0a").await;
+
+    for (token, answer) in [("1a", 1), ("1a", 1), ("1b", 0)] {
+        let words = [
+            "EVAL", GIVE_BACK, "2", &stream, &book, &group, "w", &id, "no slot", "now", token,
+        ];
+        assert_eq!(redis.command(&words).await.int(), answer, "{token}");
+        assert_eq!(redis.depths(&w).await, (0, 1));
+    }
 }
 
 #[tokio::test]

@@ -171,3 +171,39 @@ async fn what_is_ours_expires() {
         assert!(redis.command(&["PTTL", &keys[0]]).await.int() > 0, "{key}");
     }
 }
+
+#[tokio::test]
+async fn what_is_lost_is_found_behind_a_thousand_others() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let (queue, stream, group) = (redis.queue(), redis.ready(&w), redis.group());
+    let add = "for i = 1, 1100 do redis.call('XADD', KEYS[1], i .. '-0', 'task_id', 't-' .. i) end";
+    redis.command(&["EVAL", add, "1", &stream]).await;
+    redis
+        .command(&["XGROUP", "CREATE", &stream, &group, "0"])
+        .await;
+    let read = ["XREADGROUP", "GROUP", &group, "w", "STREAMS", &stream, ">"];
+    redis.command(&read).await;
+
+    let lose = ["XCLAIM", &stream, &group, "w", "0", "1100-0", "TIME", "0"];
+    redis.command(&[&lose[..], &["JUSTID"]].concat()).await;
+    let taken = queue.take(&w, NOW).await.expect("takes");
+    assert_eq!(taken.expect("is lost").task.id.as_str(), "t-1100");
+}
+
+#[tokio::test]
+async fn an_entry_of_thousands_of_fields_is_buried_whole() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let names: Vec<_> = (0..10_000).map(|count| format!("f-{count}")).collect();
+    let fields = names.iter().map(|name| (name.as_str(), "x"));
+    let fields: Vec<_> = [("task_id", "t-1")].into_iter().chain(fields).collect();
+    redis.add(&w, &fields).await;
+    redis.add(&w, &[("task_id", "t-2")]).await;
+
+    let taken = redis.queue().take(&w, NOW).await.expect("takes");
+    assert_eq!(taken.expect("is there").task.id.as_str(), "t-2");
+    let dead = redis.key("gateway:dead");
+    let letters = redis.command(&["XRANGE", &dead, "-", "+"]).await;
+    let letter = letters.array()[0].array()[1].texts();
+    // And six of ours.
+    assert_eq!(letter.len(), 2 * (fields.len() + 6));
+}

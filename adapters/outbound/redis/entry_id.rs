@@ -11,13 +11,15 @@ impl EntryId {
     /// Reads `digits-digits`, as Redis writes it and in no other way.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (ms, seq) = text.split_once('-')?;
-        let id = Self {
-            ms: ms.parse().ok()?,
-            seq: seq.parse().ok()?,
-        };
-        // Signs and leading zeros are read all the same.
-        (id.to_string() == text).then_some(id)
+        let (ms, seq) = (number(ms)?, number(seq)?);
+        Some(Self { ms, seq })
     }
+}
+
+/// A number without sign and leading zeros.
+fn number(text: &str) -> Option<u64> {
+    let plain = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
+    text.parse().ok().filter(|_| plain)
 }
 
 impl fmt::Display for EntryId {
