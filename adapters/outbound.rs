@@ -9,5 +9,7 @@ pub mod mysql;
 pub mod redis;
 
 mod clock;
+mod spooled;
 
 pub use clock::SystemClock;
+pub use spooled::{SpoolSettings, Spooled};

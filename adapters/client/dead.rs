@@ -15,7 +15,7 @@ pub enum Dead {
     List(DeadList),
     /// Show one with everything in it.
     Show(DeadShow),
-    /// Queue what it holds again.
+    /// Queue what it holds again: a task for its worker, a result for its store.
     Requeue(String),
     /// Take it away for good.
     Drop(String),
@@ -71,17 +71,22 @@ fn list(
     }
     let wire::DeadLetters { dead } = api.read(&path)?;
     let rows: Vec<_> = dead.iter().map(row).collect();
-    let titles = ["ID", "WORKER", "TASK", "RUN", "TRIES", "GIVEN UP", "REASON"];
+    let titles = [
+        "ID", "HOLDS", "WORKER", "TASK", "RUN", "TRIES", "GIVEN UP", "REASON",
+    ];
     console.lines(&table(titles, &rows))
 }
 
-fn row(letter: &wire::Letter) -> [String; 7] {
-    let text = |name| {
-        let text = letter.content.get(name).and_then(Value::as_str);
-        text.unwrap_or("-").to_owned()
-    };
+fn row(letter: &wire::Letter) -> [String; 8] {
+    let find = |name| letter.content.get(name).and_then(Value::as_str);
+    let text = |name| find(name).unwrap_or("-").to_owned();
     [
         letter.id.clone(),
+        match find("status") {
+            Some(status) => format!("result: {status}"),
+            None if find("run_id").is_some() => "task".to_owned(),
+            None => "-".to_owned(),
+        },
         letter.worker_id.clone(),
         text("task_id"),
         text("run_id"),

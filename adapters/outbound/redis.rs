@@ -7,6 +7,7 @@
 //!
 //! - `keys`: every name. `link`: the connections. `script`, `reply`: what goes out and comes back.
 //! - `doorbell`, `waiting`: how polls wait without asking.
+//! - `reports`: the streams that results go into.
 //! - one file, or folder, for each port.
 
 mod control_channel;
@@ -19,8 +20,12 @@ mod log_sink;
 mod master;
 mod receipt;
 mod reply;
+mod reports;
+mod result_feed;
+mod result_stream;
 mod run_owners;
 mod script;
+mod spool;
 mod task_queue;
 mod time;
 mod waiting;
@@ -37,7 +42,10 @@ pub use self::dead_letters::DeadLetters;
 pub use self::link::{Address, AddressError, Settings as LinkSettings, TlsFiles};
 pub use self::log_sink::LogSink;
 pub use self::master::Master;
+pub use self::result_feed::ResultFeed;
+pub use self::result_stream::ResultStream;
 pub use self::run_owners::RunOwners;
+pub use self::spool::Spool;
 pub use self::task_queue::TaskQueue;
 pub use self::worker_registry::WorkerRegistry;
 
@@ -87,7 +95,10 @@ pub struct Backend {
     pub dead_letters: Arc<DeadLetters>,
     pub log_sink: Arc<LogSink>,
     pub master: Arc<Master>,
+    pub result_feed: Arc<ResultFeed>,
+    pub result_stream: Arc<ResultStream>,
     pub run_owners: Arc<RunOwners>,
+    pub spool: Arc<Spool>,
     pub task_queue: Arc<TaskQueue>,
     pub worker_registry: Arc<WorkerRegistry>,
     link: Link,
@@ -131,7 +142,10 @@ impl Backend {
                 control_channel,
                 run_owners.clone(),
             )),
+            result_feed: Arc::new(ResultFeed::new(&shared)),
+            result_stream: Arc::new(ResultStream::new(&shared)),
             run_owners,
+            spool: Arc::new(Spool::new(&shared)),
             task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
             link,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::domain::Invalid;
-use crate::domain::id::{RunId, WorkerId};
+use crate::domain::id::{RunId, TaskId, WorkerId};
 use crate::domain::time::Timestamp;
 
 /// How far a run is.
@@ -109,11 +109,26 @@ pub enum Tally {
     Failure,
 }
 
+/// Which of its two messages a worker said something by. Each has fields that the other lacks, and
+/// those who pass a report on pass on what its message has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Message {
+    /// A change of status.
+    #[default]
+    Change,
+    /// A whole result.
+    Result,
+}
+
 /// What a worker says of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
+    /// How it was said.
+    pub message: Message,
     /// The run.
     pub run: RunId,
+    /// Its task, where that was said. Nobody has checked whether it is.
+    pub task: Option<TaskId>,
     /// Who says so; it was authenticated.
     pub worker: WorkerId,
     /// How far the run is.
@@ -135,10 +150,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report of nothing but a status.
+    /// A change to `status`, of which nothing else is said.
     pub fn new(run: RunId, worker: WorkerId, status: RunStatus, at: Timestamp) -> Self {
         Self {
+            message: Message::Change,
             run,
+            task: None,
             worker,
             status,
             at,

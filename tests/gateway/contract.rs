@@ -71,8 +71,12 @@ mod master;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod result_feed;
 mod result_store;
 mod run_owners;
+#[cfg(feature = "redis")]
+mod spool;
 mod task_queue;
 mod worker_registry;
 

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use gateway_core::domain::id::{RunId, TaskId};
+use gateway_core::domain::run::{Report, RunStatus};
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::ports::QueueView;
 
@@ -17,6 +21,24 @@ fn letters() -> [DeadLetter; 2] {
         task.params.insert("0".to_owned(), "-c".to_owned());
     }
     [task, unreadable]
+}
+
+fn result() -> DeadLetter {
+    let run = RunId::parse("r").expect("is an identifier");
+    let report = Report {
+        task: Some(TaskId::parse("t").expect("is an identifier")),
+        exit_code: Some(-9),
+        error_message: "boom".to_owned(),
+        duration: Some(Duration::from_millis(1500)),
+        data: [("rows".to_owned(), json!(3))].into_iter().collect(),
+        ..Report::new(run, worker("w"), RunStatus::Failed, at(0))
+    };
+    DeadLetter {
+        content: Content::Result(Box::new(report)),
+        reason: "unknown run".to_owned(),
+        deliveries: 0,
+        ..dead_task("33-0", "t")
+    }
 }
 
 #[tokio::test]
@@ -61,16 +83,18 @@ dead letters: 2
 async fn letters_are_a_table_or_json_the_newest_first() {
     let gateway = Gateway::start().await;
     gateway.master.with(|books| books.dead.extend(letters()));
+    gateway.master.with(|books| books.dead.push(result()));
     let list = |limit, json| gateway.tool(dead(Dead::List(DeadList { limit, json })));
 
     let table = "\
-ID    WORKER  TASK  RUN  TRIES  GIVEN UP              REASON
-22-0  w       -     -    1      2026-11-22T10:00:00Z  task_id: missing…
-1-0   w       t     t    5      2026-11-22T10:00:00Z  no slot
+ID    HOLDS           WORKER  TASK  RUN  TRIES  GIVEN UP              REASON
+33-0  result: failed  w       t     r    0      2026-11-22T10:00:00Z  unknown run
+22-0  -               w       -     -    1      2026-11-22T10:00:00Z  task_id: missing…
+1-0   task            w       t     t    5      2026-11-22T10:00:00Z  no slot
 ";
     assert_eq!(list(100, false).await.out, table);
     let json: Value = list(1, true).await.out.parse().expect("is JSON");
-    assert_eq!(json["dead"][0]["id"], "22-0");
+    assert_eq!(json["dead"][0]["id"], "33-0");
     assert_eq!(json["dead"].as_array().map(Vec::len), Some(1));
     gateway.stop().await;
 }
@@ -106,6 +130,36 @@ timeout       3600
     let json = gateway.tool(show("22-0", true)).await.out;
     let json: Value = json.parse().expect("is JSON");
     assert_eq!(json["fields"], json!({"task": "\u{1b}"}));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_result_is_shown_with_all_that_it_says() {
+    let gateway = Gateway::start().await;
+    gateway.master.with(|books| books.dead.push(result()));
+    let show = Dead::Show(DeadShow {
+        id: "33-0".to_owned(),
+        json: false,
+    });
+
+    let whole = "\
+id            33-0
+worker        w
+reason        unknown run
+deliveries    0
+given up      2026-11-22T10:00:00Z
+data          {
+                \"rows\": 3
+              }
+duration_ms   1500
+error_message boom
+exit_code     -9
+reported_at   2026-11-22T10:00:00Z
+run_id        r
+status        failed
+task_id       t
+";
+    assert_eq!(gateway.tool(dead(show)).await.out, whole);
     gateway.stop().await;
 }
 

@@ -15,7 +15,7 @@ use super::reply;
 use super::script::Script;
 use super::task_queue::{Found, MAX_FIELDS};
 use super::time::millis;
-use letter::Envelope;
+pub(super) use letter::Envelope;
 
 mod letter;
 
@@ -50,15 +50,24 @@ impl Graveyard {
         found: &Found,
         reason: &str,
     ) -> Result<(), LinkError> {
-        let keys = &self.shared.keys;
         let envelope = Envelope {
             reason: reason.to_owned(),
             at: self.shared.clock.now(),
             worker: worker.clone(),
             deliveries: found.deliveries.saturating_sub(1),
-            stream: keys.ready(worker),
+            stream: self.shared.keys.ready(worker),
             entry: found.id.clone(),
         };
+        self.write(&found.fields, &envelope).await
+    }
+
+    /// Writes the letter of what holds `fields`; repeated for the same entry, it is written once.
+    pub(super) async fn write(
+        &self,
+        fields: &[(String, String)],
+        envelope: &Envelope,
+    ) -> Result<(), LinkError> {
+        let keys = &self.shared.keys;
         let mark = keys.buried(&envelope.stream, &envelope.entry);
         let max = i64::try_from(self.shared.settings.max_dead).unwrap_or(i64::MAX);
         let link = &self.shared.link;
@@ -76,7 +85,7 @@ impl Graveyard {
             return link.write_once("XADD", args).await.map(drop);
         }
         let mut args: Vec<Value> = vec![max.into(), millis(MARKED).into()];
-        args.extend(letter::write(&found.fields, &envelope).map(Value::from));
+        args.extend(letter::write(fields, envelope).map(Value::from));
         let keys = vec![keys.dead(), mark];
         link.eval(&ADD, keys, args).await.map(drop)
     }
@@ -117,6 +126,7 @@ type Letter = (Vec<(String, String)>, Envelope);
 impl ports::DeadLetters for DeadLetters {
     async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, MasterError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let spool = self.shared.keys.spool();
         let args = vec![
             self.shared.keys.dead().into(),
             "+".into(),
@@ -133,22 +143,28 @@ impl ports::DeadLetters for DeadLetters {
                     return None;
                 };
                 let id = LetterId::parse(&id).ok()?;
-                Some(letter::show(id, fields, envelope))
+                Some(letter::show(id, fields, envelope, &spool))
             });
         Ok(letters.collect())
     }
 
     async fn find(&self, id: &LetterId) -> Result<Option<DeadLetter>, MasterError> {
         let letter = self.read(id).await?;
-        Ok(letter.map(|(fields, envelope)| letter::show(id.clone(), fields, envelope)))
+        let spool = self.shared.keys.spool();
+        Ok(letter.map(|(fields, envelope)| letter::show(id.clone(), fields, envelope, &spool)))
     }
 
     async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
         let Some((fields, envelope)) = self.read(id).await? else {
             return Ok(false);
         };
+        let keys = &self.shared.keys;
         // The name of the stream is made anew, so that a letter leads nowhere else.
-        let stream = self.shared.keys.ready(&envelope.worker);
+        let stream = if envelope.stream == keys.spool() {
+            keys.spool()
+        } else {
+            keys.ready(&envelope.worker)
+        };
         let mut args: Vec<Value> = vec![stream.into(), "*".into()];
         args.extend(letter::renew(fields).flat_map(|(name, value)| [name.into(), value.into()]));
         self.shared.link.write_once("XADD", args).await?;

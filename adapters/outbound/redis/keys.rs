@@ -134,6 +134,37 @@ impl Keys {
         )
     }
 
+    /// What became of runs, for the Master.
+    pub(super) fn result(&self) -> String {
+        format!("{}:task:result", self.namespace)
+    }
+
+    /// Results that wait for their store.
+    pub(super) fn spool(&self) -> String {
+        format!("{}:gateway:spool", self.namespace)
+    }
+
+    /// The consumer group on them.
+    pub(super) fn spool_group(&self) -> String {
+        format!("{}-gateway", self.namespace)
+    }
+
+    /// What one call took of them, so that it is answered the same again.
+    pub(super) fn spool_taken(&self, call: &str) -> String {
+        let spool = self.spool();
+        format!("{}:gateway:taken:{call}:{{{spool}}}", self.namespace)
+    }
+
+    /// That a call has added its reports to a stream.
+    pub(super) fn told(&self, stream: &str, call: &str) -> String {
+        format!("{}:gateway:told:{call}:{{{stream}}}", self.namespace)
+    }
+
+    /// How a run ended by a report in a stream.
+    pub(super) fn ended(&self, stream: &str, run: &RunId) -> String {
+        format!("{}:gateway:ended:{run}:{{{stream}}}", self.namespace)
+    }
+
     /// The channel on which gateways wake each other's waiting polls.
     pub(super) fn bell(&self) -> String {
         format!("{}:gateway:bell", self.namespace)
@@ -167,6 +198,8 @@ mod tests {
             (keys.log_chunks(&run), "antcode:log:chunk:r-1"),
             (keys.heartbeat(&worker), "antcode:heartbeat:w-1"),
             (keys.dead(), "antcode:gateway:dead"),
+            (keys.result(), "antcode:task:result"),
+            (keys.spool(), "antcode:gateway:spool"),
         ] {
             assert_eq!(key, name);
         }
@@ -180,5 +213,12 @@ mod tests {
         let queue = keys.queue(&worker);
         assert!(queue.starts_with("antcode:gateway:"), "{queue}");
         assert!(queue.ends_with("{antcode:task:ready:w-1}"), "{queue}");
+        for key in [
+            keys.spool_taken("0a"),
+            keys.told(&keys.spool(), "0a"),
+            keys.ended(&keys.spool(), &RunId::parse("r").expect("is an identifier")),
+        ] {
+            assert!(key.ends_with("{antcode:gateway:spool}"), "{key}");
+        }
     }
 }

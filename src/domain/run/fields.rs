@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::{Report, RunStatus};
+use super::{Message, Report, RunStatus};
 use crate::domain::Invalid;
-use crate::domain::id::{RunId, WorkerId};
+use crate::domain::id::{RunId, TaskId, WorkerId};
 use crate::domain::time::{self, Timestamp};
+
+/// What a whole result is marked by; a change of status is not marked.
+const RESULT: &str = "result";
 
 impl Report {
     /// The report as named texts; what it does not say is left out.
@@ -29,6 +32,9 @@ impl Report {
         let mut say = |name, said: Option<String>| {
             fields.extend(said.map(|text| (name, text)));
         };
+        let whole = self.message == Message::Result;
+        say("message", whole.then(|| RESULT.to_owned()));
+        say("task_id", self.task.as_ref().map(TaskId::to_string));
         say("exit_code", self.exit_code.map(|code| code.to_string()));
         say("started_at", self.started_at.map(|time| time.to_string()));
         say("finished_at", self.finished_at.map(|time| time.to_string()));
@@ -55,6 +61,8 @@ impl Report {
                 .map_err(|_| Invalid::text("data", "a JSON object, or empty", data))?,
         };
         Ok(Self {
+            message: message(text("message"))?,
+            task: TaskId::parse_optional(text("task_id"))?,
             exit_code: number("exit_code", text("exit_code"))?,
             error_message: text("error_message").to_owned(),
             started_at: time::parse("started_at", text("started_at"))?,
@@ -70,6 +78,14 @@ impl Report {
         let worker = WorkerId::parse(text("worker_id"))?;
         let status: RunStatus = text("status").parse()?;
         Ok(Self::new(run, worker, status, at))
+    }
+}
+
+fn message(text: &str) -> Result<Message, Invalid> {
+    match text {
+        "" => Ok(Message::Change),
+        RESULT => Ok(Message::Result),
+        _ => Err(Invalid::text("message", "result, or empty", text)),
     }
 }
 
@@ -109,12 +125,19 @@ mod tests {
             times in any::<[Option<u32>; 2]>(),
             micros in any::<Option<u64>>(),
             value in any::<(String, i64)>(),
+            task in "[a-z]{0,2}",
         ) {
             let time = |second: u32| {
                 Timestamp::from_microsecond(i64::from(second) * 1_001).expect("is in range")
             };
             let data = json!({ value.0: value.1, "nested": { "a": [null, true] } });
+            let (message, task) = match TaskId::parse(&task) {
+                Ok(task) => (Message::Result, Some(task)),
+                Err(_) => (Message::Change, None),
+            };
             let report = Report {
+                message,
+                task,
                 exit_code,
                 error_message,
                 started_at: times[0].map(time),
@@ -140,6 +163,8 @@ mod tests {
         for (name, text) in [
             ("run_id", ""),
             ("worker_id", "a:b"),
+            ("message", "x"),
+            ("task_id", "a:b"),
             ("status", "gone"),
             ("at", "soon"),
             ("at", ""),

@@ -6,6 +6,8 @@ mod masters;
 mod owners;
 mod queues;
 mod registries;
+mod results;
+mod spools;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +107,13 @@ async fn connect(
 }
 
 impl Redis {
+    /// What a gateway has that finds the same Redis at another address.
+    async fn through(&self, url: &str) -> Backend {
+        let mut settings = self.settings.clone();
+        settings.link.address = Address::plain(url);
+        connect(&settings, &self.audit, &self.results).await
+    }
+
     /// What another gateway on the same Redis has.
     async fn another(&self) -> Backend {
         connect(&self.settings, &self.audit, &self.results).await
@@ -122,4 +131,12 @@ impl Redis {
             Server::Cluster(cluster) => cluster.command(words).await,
         }
     }
+}
+
+/// What `call` comes to once Redis is not known to be away.
+async fn persist<F: Future>(backend: &Backend, call: impl Fn() -> F) -> F::Output {
+    let mut away = backend.away();
+    let answers = away.wait_for(Option::is_none);
+    answers.await.expect("lives as long as the backend");
+    call().await
 }

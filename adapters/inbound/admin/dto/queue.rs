@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use gateway_core::domain::run::Report;
 use gateway_core::domain::task::{self, Content, DeadLetter};
 use gateway_core::ports::QueueView;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Queues {
@@ -89,6 +91,8 @@ enum Glance {
     },
     Result {
         run_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task_id: Option<String>,
         status: &'static str,
     },
     Unreadable {
@@ -100,13 +104,8 @@ enum Glance {
 #[serde(untagged)]
 enum Whole {
     Task(Box<Task>),
-    Result {
-        #[serde(flatten)]
-        fields: BTreeMap<&'static str, String>,
-    },
-    Unreadable {
-        fields: BTreeMap<String, String>,
-    },
+    Result(Box<Outcome>),
+    Unreadable { fields: BTreeMap<String, String> },
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +124,28 @@ struct Task {
     is_compressed: bool,
 }
 
+/// A result; what it does not say is left out.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<String>,
+    status: &'static str,
+    reported_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    error_message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u128>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    data: Map<String, Value>,
+}
+
 impl From<DeadLetter> for Dead {
     fn from(dead: DeadLetter) -> Self {
         let (letter, content) = parts(dead);
@@ -135,6 +156,7 @@ impl From<DeadLetter> for Dead {
             },
             Content::Result(report) => Glance::Result {
                 run_id: report.run.to_string(),
+                task_id: report.task.map(|task| task.to_string()),
                 status: report.status.as_str(),
             },
             Content::Unreadable(fields) => Glance::Unreadable { fields },
@@ -148,9 +170,7 @@ impl From<DeadLetter> for WholeLetter {
         let (letter, content) = parts(dead);
         let content = match content {
             Content::Task(task) => Whole::Task(Box::new((*task).into())),
-            Content::Result(report) => Whole::Result {
-                fields: report.to_fields().into_iter().collect(),
-            },
+            Content::Result(report) => Whole::Result(Box::new((*report).into())),
             Content::Unreadable(fields) => Whole::Unreadable { fields },
         };
         Self { letter, content }
@@ -172,6 +192,23 @@ impl From<task::Task> for Task {
             file_hash: task.file_hash,
             entry_point: task.entry_point,
             is_compressed: task.is_compressed,
+        }
+    }
+}
+
+impl From<Report> for Outcome {
+    fn from(report: Report) -> Self {
+        Self {
+            run_id: report.run.to_string(),
+            task_id: report.task.map(|task| task.to_string()),
+            status: report.status.as_str(),
+            reported_at: report.at.to_string(),
+            exit_code: report.exit_code,
+            error_message: report.error_message,
+            started_at: report.started_at.map(|at| at.to_string()),
+            finished_at: report.finished_at.map(|at| at.to_string()),
+            duration_ms: report.duration.map(|duration| duration.as_millis()),
+            data: report.data,
         }
     }
 }

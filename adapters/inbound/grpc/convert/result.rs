@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gateway_core::domain::Invalid;
 use gateway_core::domain::id::{RunId, TaskId, WorkerId};
-use gateway_core::domain::run::{Report, RunStatus};
+use gateway_core::domain::run::{Message, Report, RunStatus};
 use gateway_core::domain::time::{self, Timestamp};
 use serde_json::{Map, Value};
 
@@ -19,13 +19,15 @@ pub(in crate::inbound::grpc) fn report(
     let task = TaskId::parse_optional(&request.task_id)?;
     let run = match RunId::parse_optional(&request.run_id)? {
         Some(run) => run,
-        None => named_by(task)?,
+        None => named_by(task.clone())?,
     };
     let status: RunStatus = request.status.parse()?;
     let started_at = time::parse("started_at", &request.started_at)?;
     let finished_at = time::parse("finished_at", &request.finished_at)?;
     Ok(Report {
+        message: Message::Result,
         run,
+        task,
         worker,
         status,
         at: finished_at.or(started_at).unwrap_or(now),
@@ -125,11 +127,14 @@ mod tests {
                 task_id: task_id.into(),
                 ..request()
             };
-            report(request, worker(), now()).map(|report| report.run.to_string())
+            let report = report(request, worker(), now())?;
+            Ok::<_, Invalid>((report.run.to_string(), report.task))
         };
+        let task = |id| TaskId::parse_optional(id).expect("is an identifier");
 
-        assert_eq!(of("r", "t"), Ok("r".to_owned()));
-        assert_eq!(of("", "t"), Ok("t".to_owned()));
+        assert_eq!(of("r", "t"), Ok(("r".to_owned(), task("t"))));
+        assert_eq!(of("r", ""), Ok(("r".to_owned(), None)));
+        assert_eq!(of("", "t"), Ok(("t".to_owned(), task("t"))));
         assert_eq!(of("", "").expect_err("is refused").field, "run_id");
     }
 
@@ -171,5 +176,6 @@ mod tests {
             (RunStatus::Running, None)
         );
         assert_eq!(report.at, now());
+        assert_eq!((report.message, report.task), (Message::Change, None));
     }
 }

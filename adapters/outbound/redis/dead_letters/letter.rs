@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
-
 use gateway_core::domain::id::{LetterId, WorkerId};
+use gateway_core::domain::run::Report;
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::domain::time::{self, Timestamp};
 
@@ -22,13 +21,13 @@ const RETURNS: [&str; 3] = ["requeue_reason", "requeue_at", "requeue_count"];
 
 /// Why, when and from where something is given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Envelope {
-    pub(super) reason: String,
-    pub(super) at: Timestamp,
-    pub(super) worker: WorkerId,
-    pub(super) deliveries: u32,
-    pub(super) stream: String,
-    pub(super) entry: String,
+pub(in super::super) struct Envelope {
+    pub(in super::super) reason: String,
+    pub(in super::super) at: Timestamp,
+    pub(in super::super) worker: WorkerId,
+    pub(in super::super) deliveries: u32,
+    pub(in super::super) stream: String,
+    pub(in super::super) entry: String,
 }
 
 /// The fields of a letter.
@@ -74,11 +73,24 @@ pub(super) fn read(mut fields: Vec<(String, String)>) -> Option<(Vec<(String, St
     Some((fields, envelope))
 }
 
-/// The letter for an operator.
-pub(super) fn show(id: LetterId, fields: Vec<(String, String)>, envelope: Envelope) -> DeadLetter {
-    let content = match entry::read(&fields) {
-        Ok(entry) => Content::Task(Box::new(entry.task)),
-        Err(_) => Content::Unreadable(fields.into_iter().collect::<BTreeMap<_, _>>()),
+/// The letter for an operator. What comes from the `spool` was a result, all else a task.
+pub(super) fn show(
+    id: LetterId,
+    fields: Vec<(String, String)>,
+    envelope: Envelope,
+    spool: &str,
+) -> DeadLetter {
+    let content = if envelope.stream == spool {
+        let fields = fields.into_iter().collect();
+        let report = Report::from_fields(&fields);
+        report.map_or(Content::Unreadable(fields), |report| {
+            Content::Result(Box::new(report))
+        })
+    } else {
+        match entry::read(&fields) {
+            Ok(entry) => Content::Task(Box::new(entry.task)),
+            Err(_) => Content::Unreadable(fields.into_iter().collect()),
+        }
     };
     DeadLetter {
         id,
@@ -145,6 +157,31 @@ mod tests {
         assert_eq!(read(letter.clone()), None);
         letter.swap(0, 1);
         assert_eq!(read(letter), None);
+    }
+
+    #[test]
+    fn what_comes_from_the_spool_is_a_result_and_nothing_else_is() {
+        let id = || LetterId::parse("1-0").expect("is an identifier");
+        let fields = pairs(&[
+            ("run_id", "r"),
+            ("task_id", "t"),
+            ("worker_id", "w"),
+            ("status", "failed"),
+            ("at", "2026-03-01T12:00:00Z"),
+        ]);
+        let from = |stream: &str| {
+            let stream = stream.into();
+            let envelope = Envelope {
+                stream,
+                ..envelope()
+            };
+            show(id(), fields.clone(), envelope, "antcode:gateway:spool").content
+        };
+
+        assert!(
+            matches!(from("antcode:gateway:spool"), Content::Result(report) if report.run.as_str() == "r")
+        );
+        assert!(matches!(from("antcode:task:ready:w"), Content::Task(_)));
     }
 
     #[test]
