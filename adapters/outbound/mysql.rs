@@ -2,12 +2,19 @@
 //!
 //! - `link`: the connections. `error`: what the server meant by an error.
 //! - `migrations`: the tables that must be there.
+//! - `keys`: what an operator does about API keys.
 //! - one file, or folder, for each port.
 
+mod api_keys;
+mod digest;
 mod error;
+mod keys;
 mod link;
+mod lock;
 mod migrations;
 
+pub use self::api_keys::{ApiKeySettings, ApiKeys, KeyStorage};
 pub use self::error::Fault;
+pub use self::keys::{KeyBook, KeyError, KeyState, KeyView, NewKey};
 pub use self::link::{AddressError, Connection, Link, LinkError, Settings as LinkSettings, Tls};
 pub use self::migrations::{MigrationError, migrate, missing};

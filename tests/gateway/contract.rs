@@ -49,6 +49,18 @@ macro_rules! contract {
             )+
         }
     };
+    // On MariaDB.
+    (@ mariadb { $($rule:ident,)+ }) => {
+        #[cfg(feature = "mysql")]
+        mod mariadb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    super::$rule(&crate::contract::mysql::start().await).await;
+                }
+            )+
+        }
+    };
     // In this process, on many threads, by the clock on the wall.
     (@ memory_live { $($rule:ident,)+ }) => {
         mod memory_live {
@@ -69,6 +81,8 @@ mod limiter;
 mod log_sink;
 mod master;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
