@@ -2,12 +2,18 @@
 //!
 //! - `link`: the connections. `error`: what the server meant by an error.
 //! - `migrations`: the tables that must be there.
+//! - `schema`: the statements. `zone`: the clock on the database's wall.
 //! - one file, or folder, for each port.
 
 mod error;
 mod link;
 mod migrations;
+mod result_store;
+mod schema;
+mod zone;
 
 pub use self::error::Fault;
 pub use self::link::{AddressError, Connection, Link, LinkError, Settings as LinkSettings, Tls};
 pub use self::migrations::{MigrationError, migrate, missing};
+pub use self::result_store::{ResultStore, Settings as ResultSettings};
+pub use self::zone::{UnknownZone, Zone};
