@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/database.rs"]
+mod database;
 #[path = "main/own_door.rs"]
 mod own_door;
 #[path = "main/plug.rs"]
@@ -14,13 +16,16 @@ mod redis;
 mod tool;
 
 use std::error::Error;
+use std::future;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, signals, telemetry};
@@ -28,11 +33,13 @@ use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::{Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How long the start waits for the backend to answer.
+use self::database::Database;
+use self::plug::Remote;
+
+/// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -90,11 +97,11 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     if !config.auth.enabled {
         warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
     }
-    if let Some(away) = &plugged.away {
-        // Calls that come at once need not fail; but a Redis that is away does not stop the start.
-        let mut away = away.clone();
-        let _answered = tokio::time::timeout(FIRST_ANSWER, away.wait_for(Option::is_none)).await;
-    }
+    // Calls that come at once need not fail; but a backend that is away does not stop the start.
+    let mut first = pin!(prepare(&plugged.backends, plugged.database, config.database.migrate));
+    let prepared = tokio::time::timeout(FIRST_ANSWER, &mut first).await;
+    let mended = prepared.is_ok();
+    prepared.unwrap_or(Ok(()))?;
     let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
     let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
@@ -103,7 +110,7 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     announce("serving admin HTTP", admin.as_ref())?;
 
     let readiness = Readiness::starting();
-    reflect(plugged.away, readiness.clone());
+    reflect(plugged.backends, readiness.clone());
     let side = config.admin.serves_api().then_some(plugged.operator_side);
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
@@ -124,24 +131,53 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
         drained.cancel();
         Ok(())
     };
-    tokio::try_join!(workers, operators)?;
+    let late = async {
+        if !mended {
+            first.await?;
+        }
+        Ok(())
+    };
+    // Whatever comes of a database that answers late: one that lacks something ends the service.
+    tokio::select! {
+        served = async { tokio::try_join!(workers, operators) } => served.map(|_| ())?,
+        error = failure(late) => return Err(error),
+    }
     info!("stopped");
     Ok(())
 }
 
-/// Keeps `readiness` as the backend is: ready, unless that is `away`.
-fn reflect(away: Option<watch::Receiver<Option<String>>>, readiness: Readiness) {
-    let Some(mut away) = away else {
-        readiness.ready();
-        return;
-    };
+/// Waits for the first answers, and makes sure that the database has what is needed.
+async fn prepare(backends: &[Remote], database: Option<Database>, migrate: bool) -> Outcome<()> {
+    for backend in backends {
+        let _closed = backend.away.clone().wait_for(Option::is_none).await;
+    }
+    match database {
+        Some(database) => database.prepare(migrate).await,
+        None => Ok(()),
+    }
+}
+
+/// The error that `task` ends with; one that ends well is waited for in vain.
+async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
+    match task.await {
+        Ok(()) => future::pending().await,
+        Err(error) => error,
+    }
+}
+
+/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything.
+fn reflect(backends: Vec<Remote>, readiness: Readiness) {
+    let mut vital: Vec<_> = backends.into_iter().filter(|backend| backend.vital).collect();
     tokio::spawn(async move {
         loop {
-            match &*away.borrow_and_update() {
-                None => readiness.ready(),
-                Some(reason) => readiness.not_ready(format!("Redis is away: {reason}")),
+            let obstacles: Vec<_> = vital.iter_mut().filter_map(Remote::obstacle).collect();
+            if obstacles.is_empty() {
+                readiness.ready();
+            } else {
+                readiness.not_ready(obstacles.join("; "));
             }
-            if away.changed().await.is_err() {
+            let changes = vital.iter_mut().map(|backend| Box::pin(backend.away.changed()));
+            if vital.is_empty() || select_all(changes).await.0.is_err() {
                 return;
             }
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
-use gateway_adapters::host::{Backend, Config};
+use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
 use gateway_adapters::outbound::{SystemClock, memory};
@@ -12,14 +12,15 @@ use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, RunOwners, TaskQueue,
-    WorkerRegistry,
+    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultFeed, ResultStore,
+    RunOwners, Spool, TaskQueue, WorkerRegistry,
 };
 use tokio::sync::watch;
 
+use super::database::Database;
 use super::{Outcome, redis};
 
-const MEMORY: &str = "memory: nothing outlives the process";
+pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
 /// What the settings ask for, ready to serve.
 pub(super) struct Plugged {
@@ -27,34 +28,74 @@ pub(super) struct Plugged {
     pub(super) gateway: app::Gateway,
     /// The other side, for the operator's tools.
     pub(super) operator_side: OperatorSide,
-    /// Why the backend is away, if it is; none, if it cannot be.
-    pub(super) away: Option<watch::Receiver<Option<String>>>,
+    /// What can be away.
+    pub(super) backends: Vec<Remote>,
+    /// The database, if anything is asked of it.
+    pub(super) database: Option<Database>,
     /// The key that was made for a developer's own worker.
     pub(super) local_key: Option<Secret>,
     /// What is behind each port.
     pub(super) behind: Vec<(&'static str, &'static str)>,
 }
 
+/// A backend that can be away.
+pub(super) struct Remote {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// Why it is away, if it is.
+    pub(super) away: Away,
+    /// Whether nothing of use can be done without it.
+    pub(super) vital: bool,
+}
+
+impl Remote {
+    /// What stands in the way, if it is away. From here on a change is one from now.
+    pub(super) fn obstacle(&mut self) -> Option<String> {
+        let reason = self.away.borrow_and_update();
+        let reason = reason.as_ref()?;
+        Some(format!("{} is away: {reason}", self.name))
+    }
+}
+
+/// Why something is away, if it is, and whatever changes of it.
+pub(super) type Away = watch::Receiver<Option<String>>;
+
+/// What all adapters are given.
+pub(super) struct Common {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) audit_log: Arc<dyn AuditLog>,
+}
+
 /// Picks the adapters. `Config` has refused whatever this build does not have.
 pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let audit_log: Arc<dyn AuditLog> = Arc::new(memory::AuditLog::default());
-    let in_memory = memory::Backend::new(&memory_settings(config), &clock);
-    let result_store = in_memory.result_store.clone();
+    let common = Common {
+        clock: Arc::new(SystemClock),
+        audit_log: Arc::new(memory::AuditLog::default()),
+    };
+    let in_memory = memory::Backend::new(&memory_settings(config), &common.clock);
+    let here = in_memory.result_store.clone();
     let store = match config.backend {
         Backend::Memory => Store::in_memory(in_memory),
-        Backend::Redis => redis::store(config, &clock, &audit_log, result_store.clone())?,
+        Backend::Redis => redis::store(config, &common, here.clone())?,
     };
-    let (authenticator, local_key, who) = authenticator(config)?;
+    let database = Database::connect(config)?;
+    let results = results(config, &common, &store, database.as_ref(), here)?;
+    let who = authenticator(config, database.as_ref())?;
     let (limiter, limit) = limiter(config)?;
+    let mut backends = store.backends;
+    backends.extend(database.as_ref().map(|database| Remote {
+        name: "MySQL",
+        away: database.away(),
+        vital: results.vital,
+    }));
     let ports = Ports {
-        audit_log,
-        authenticator,
-        clock,
+        audit_log: common.audit_log,
+        authenticator: who.authenticator,
+        clock: common.clock,
         control_channel: store.control_channel,
         limiter,
         log_sink: store.log_sink,
-        result_store,
+        result_store: results.store,
         run_owners: store.run_owners,
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
@@ -66,20 +107,52 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     Ok(Plugged {
         gateway: app::Gateway::new(&ports, patience),
         operator_side: store.operator_side,
-        away: store.away,
-        local_key,
+        backends,
+        database,
+        local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),
             ("control channel", store.what),
             ("log sink", store.what),
             ("worker registry", store.what),
             ("run owners", store.what),
-            ("result store", MEMORY),
-            ("authenticator", who),
+            ("result store", results.what),
+            ("authenticator", who.what),
             ("limiter", limit),
             ("audit log", "the log, target audit"),
         ],
     })
+}
+
+/// Where results go.
+pub(super) struct Results {
+    pub(super) store: Arc<dyn ResultStore>,
+    /// Whether reports are refused while the database is away.
+    pub(super) vital: bool,
+    pub(super) what: &'static str,
+}
+
+fn results(
+    config: &Config,
+    common: &Common,
+    store: &Store,
+    database: Option<&Database>,
+    in_memory: Arc<memory::ResultStore>,
+) -> Outcome<Results> {
+    match (config.results.store, database, &store.shared) {
+        (Choice::Memory, ..) => Ok(Results {
+            store: in_memory,
+            vital: false,
+            what: MEMORY,
+        }),
+        (Choice::Stream, _, Some(shared)) => Ok(Results {
+            store: shared.result_stream.clone(),
+            vital: false,
+            what: "Redis: handed on to the Master",
+        }),
+        (Choice::Mysql, Some(database), shared) => database.results(config, common, shared.as_ref()),
+        (Choice::Stream | Choice::Mysql, ..) => Err("RESULT_STORE: there is no such store".into()),
+    }
 }
 
 /// Where tasks, commands, logs and heartbeats are.
@@ -90,8 +163,17 @@ pub(super) struct Store {
     pub(super) task_queue: Arc<dyn TaskQueue>,
     pub(super) worker_registry: Arc<dyn WorkerRegistry>,
     pub(super) operator_side: OperatorSide,
-    pub(super) away: Option<watch::Receiver<Option<String>>>,
+    /// What results need that others share, if anything is shared.
+    pub(super) shared: Option<Shared>,
+    pub(super) backends: Vec<Remote>,
     pub(super) what: &'static str,
+}
+
+/// Where results can wait, or be handed on.
+pub(super) struct Shared {
+    pub(super) result_feed: Arc<dyn ResultFeed>,
+    pub(super) result_stream: Arc<dyn ResultStore>,
+    pub(super) spool: Arc<dyn Spool>,
 }
 
 impl Store {
@@ -103,7 +185,8 @@ impl Store {
             task_queue: backend.task_queue,
             worker_registry: backend.worker_registry,
             operator_side: (backend.master, backend.dead_letters),
-            away: None,
+            shared: None,
+            backends: Vec::new(),
             what: MEMORY,
         }
     }
@@ -118,24 +201,41 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<Option<OperatorSid
     }
 }
 
-type Who = (Arc<dyn Authenticator>, Option<Secret>, &'static str);
+/// Who tells whose credentials are.
+pub(super) struct Who {
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    local_key: Option<Secret>,
+    pub(super) what: &'static str,
+}
 
-fn authenticator(config: &Config) -> Outcome<Who> {
+impl Who {
+    pub(super) fn new(authenticator: impl Authenticator + 'static, what: &'static str) -> Self {
+        Self {
+            authenticator: Arc::new(authenticator),
+            local_key: None,
+            what,
+        }
+    }
+}
+
+fn authenticator(config: &Config, database: Option<&Database>) -> Outcome<Who> {
     if !config.auth.enabled {
-        return Ok((Arc::new(memory::Open), None, "none: callers are believed"));
+        return Ok(Who::new(memory::Open, "none: callers are believed"));
     }
     if let Some(file) = &config.auth.api_keys {
         let named = |error: &dyn Error| format!("API_KEYS_FILE={}: {error}", file.display());
         let text = fs::read_to_string(file).map_err(|error| named(&error))?;
         let keys = memory::ApiKeys::parse(&text).map_err(|error| named(&error))?;
-        return Ok((Arc::new(keys), None, "API keys of API_KEYS_FILE"));
+        return Ok(Who::new(keys, "API keys of API_KEYS_FILE"));
+    }
+    if let Some(database) = database {
+        return Ok(database.api_keys(config));
     }
     let (keys, key) = memory::ApiKeys::local();
-    Ok((
-        Arc::new(keys),
-        Some(key),
-        "one API key, made for worker local",
-    ))
+    Ok(Who {
+        local_key: Some(key),
+        ..Who::new(keys, "one API key, made for worker local")
+    })
 }
 
 fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {

@@ -9,24 +9,33 @@ use gateway_adapters::outbound::memory::ResultStore;
 use gateway_adapters::outbound::{SystemClock, memory::AuditLog as AuditLogInLog, redis};
 #[cfg(feature = "redis")]
 use gateway_core::ports::Runs;
-use gateway_core::ports::{AuditLog, Clock};
 
 use super::Outcome;
-use super::plug::Store;
+use super::plug::{Common, Store};
+#[cfg(feature = "redis")]
+use super::plug::{Remote, Shared};
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]
 pub(super) fn store(
     config: &Config,
-    clock: &Arc<dyn Clock>,
-    audit_log: &Arc<dyn AuditLog>,
+    common: &Common,
     results: Arc<ResultStore>,
 ) -> Outcome<Store> {
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
-    let backend = connect(config, clock, audit_log, runs)?;
+    let backend = connect(config, common, runs)?;
     Ok(Store {
-        away: Some(backend.away()),
+        backends: vec![Remote {
+            name: "Redis",
+            away: backend.away(),
+            vital: true,
+        }],
+        shared: Some(Shared {
+            result_feed: backend.result_feed,
+            result_stream: backend.result_stream,
+            spool: backend.spool,
+        }),
         control_channel: backend.control_channel,
         log_sink: backend.log_sink,
         run_owners: backend.run_owners,
@@ -42,9 +51,11 @@ pub(super) fn store(
 pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let audit_log: Arc<dyn AuditLog> = Arc::new(AuditLogInLog::default());
-    let backend = connect(config, &clock, &audit_log, None)?;
+    let common = Common {
+        clock: Arc::new(SystemClock),
+        audit_log: Arc::new(AuditLogInLog::default()),
+    };
+    let backend = connect(config, &common, None)?;
     let mut away = backend.away();
     let answers = tokio::time::timeout(PATIENCE, away.wait_for(Option::is_none)).await;
     if answers.is_err() {
@@ -57,12 +68,11 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
 #[cfg(feature = "redis")]
 fn connect(
     config: &Config,
-    clock: &Arc<dyn Clock>,
-    audit_log: &Arc<dyn AuditLog>,
+    common: &Common,
     runs: Option<Arc<dyn Runs>>,
 ) -> Outcome<redis::Backend> {
-    let connected =
-        redis::Backend::connect(settings(config), clock.clone(), audit_log.clone(), runs);
+    let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+    let connected = redis::Backend::connect(settings(config), clock, audit_log, runs);
     Ok(connected.map_err(|error| format!("REDIS_URL={}: {error}", config.redis.url))?)
 }
 
@@ -76,8 +86,7 @@ pub(super) fn operator_side(_config: &Config) -> std::future::Ready<Outcome<Oper
 #[cfg(not(feature = "redis"))]
 pub(super) fn store(
     _config: &Config,
-    _clock: &Arc<dyn Clock>,
-    _audit_log: &Arc<dyn AuditLog>,
+    _common: &Common,
     _results: Arc<ResultStore>,
 ) -> Outcome<Store> {
     Err(LEFT_OUT.into())

@@ -1,0 +1,187 @@
+//! The adapters on `MySQL`, as the settings have it.
+
+use std::sync::Arc;
+
+use gateway_adapters::host::Config;
+
+use super::Outcome;
+use super::plug::{Away, Common, Results, Shared, Who};
+
+#[cfg(feature = "mysql")]
+pub(super) use with::Database;
+#[cfg(not(feature = "mysql"))]
+pub(super) use without::Database;
+
+#[cfg(feature = "mysql")]
+mod with {
+    use gateway_adapters::host::{DatabaseTls, KeyStorage};
+    use gateway_adapters::outbound::mysql::{
+        self, ApiKeys, KeySettings, Link, LinkSettings, MigrationError, ResultSettings, Storage,
+        Tls,
+    };
+    use gateway_adapters::outbound::{SpoolSettings, Spooled};
+    use gateway_core::domain::identity::Secret;
+    use tokio::time::sleep;
+    use tracing::info;
+
+    use super::{Arc, Away, Common, Config, Outcome, Results, Shared, Who};
+
+    /// Between looks at a database that is about to come or to go.
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+    /// A database that something is asked of.
+    pub(in super::super) struct Database {
+        link: Link,
+    }
+
+    impl Database {
+        /// Begins to connect, if the settings ask for anything that is in it.
+        pub(in super::super) fn connect(config: &Config) -> Outcome<Option<Self>> {
+            let Some(url) = &config.database.url else {
+                return Ok(None);
+            };
+            if !config.asks_database() {
+                return Ok(None);
+            }
+            let settings = LinkSettings {
+                url: Secret::new(url.expose()),
+                tls: match config.database.tls {
+                    DatabaseTls::Disabled => Tls::Disabled,
+                    DatabaseTls::Required => Tls::Required,
+                    DatabaseTls::Verified => Tls::Verified,
+                },
+                ca: config.database.tls_ca.clone(),
+                pool_size: config.database.pool_size,
+            };
+            let link = Link::connect(&settings);
+            let link = link.map_err(|error| format!("DATABASE_URL={url}: {error}"))?;
+            Ok(Some(Self { link }))
+        }
+
+        /// Why it is away, if it is.
+        pub(in super::super) fn away(&self) -> Away {
+            self.link.away()
+        }
+
+        /// Waits until it answers, makes what is absent, if that is wanted, and sees to it that
+        /// nothing is missing.
+        pub(in super::super) async fn prepare(&self, migrate: bool) -> Outcome<()> {
+            loop {
+                let _closed = self.away().wait_for(Option::is_none).await;
+                match self.look(migrate).await {
+                    // It is gone again.
+                    Err(MigrationError::Link(error)) => {
+                        tracing::warn!(%error, "the tables could not be looked at");
+                        sleep(PAUSE).await;
+                    }
+                    Err(error) => return Err(format!("DATABASE_URL: {error}").into()),
+                    Ok(missing) if missing.is_empty() => return Ok(()),
+                    Ok(missing) => {
+                        return Err(format!(
+                            "DATABASE_URL: the database lacks {}; --migrate makes what is absent",
+                            missing.join(", ")
+                        )
+                        .into());
+                    }
+                }
+            }
+        }
+
+        /// What is missing, once what is absent was made, if that is wanted.
+        async fn look(&self, migrate: bool) -> Result<Vec<String>, MigrationError> {
+            if migrate {
+                for table in mysql::migrate(&self.link).await? {
+                    info!(table, "made");
+                }
+            }
+            mysql::missing(&self.link).await
+        }
+
+        /// Results that are written here; while it is away, they wait where they can.
+        pub(in super::super) fn results(
+            &self,
+            config: &Config,
+            common: &Common,
+            shared: Option<&Shared>,
+        ) -> Outcome<Results> {
+            let results = &config.results;
+            let settings = ResultSettings {
+                zone: config.database.time_zone.clone(),
+                batch_max: results.batch_max,
+                batch_wait: results.batch_wait,
+                commit_timeout: results.commit_timeout,
+            };
+            let feed = shared.filter(|_| results.publish);
+            let feed = feed.map(|shared| shared.result_feed.clone());
+            let store = mysql::ResultStore::new(self.link.clone(), settings, feed)?;
+            let store = Arc::new(store);
+            let Some(shared) = shared.filter(|_| results.spool) else {
+                return Ok(Results {
+                    store,
+                    vital: true,
+                    what: "MySQL",
+                });
+            };
+            let settings = SpoolSettings {
+                unknown_run_patience: results.unknown_run_patience,
+            };
+            let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+            let spooled = Spooled::new(store, shared.spool.clone(), audit_log, clock, settings);
+            Ok(Results {
+                store: Arc::new(spooled),
+                vital: false,
+                what: "MySQL; Redis while it is away",
+            })
+        }
+
+        /// Whose API keys are.
+        pub(in super::super) fn api_keys(&self, config: &Config) -> Who {
+            let auth = &config.auth;
+            let settings = KeySettings {
+                storage: match auth.key_storage {
+                    KeyStorage::Plain => Storage::Plain,
+                    KeyStorage::Sha256 => Storage::Sha256,
+                },
+                cache: auth.cache,
+                stale_max: auth.stale_max,
+            };
+            Who::new(ApiKeys::new(self.link.clone(), settings), "API keys in MySQL")
+        }
+    }
+}
+}
+
+#[cfg(not(feature = "mysql"))]
+mod without {
+    use super::{Away, Common, Config, Outcome, Results, Shared, Who};
+
+    /// None: settings that ask for one were refused before.
+    pub(in super::super) enum Database {}
+
+    impl Database {
+        pub(in super::super) fn connect(_config: &Config) -> Outcome<Option<Self>> {
+            Ok(None)
+        }
+
+        pub(in super::super) fn away(&self) -> Away {
+            match *self {}
+        }
+
+        pub(in super::super) async fn prepare(&self, _migrate: bool) -> Outcome<()> {
+            match *self {}
+        }
+
+        pub(in super::super) fn results(
+            &self,
+            _config: &Config,
+            _common: &Common,
+            _shared: Option<&Shared>,
+        ) -> Outcome<Results> {
+            match *self {}
+        }
+
+        pub(in super::super) fn api_keys(&self, _config: &Config) -> Who {
+            match *self {}
+        }
+    }
+}
