@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::database::Database;
-use self::plug::Remote;
+use self::plug::{Away, Remote};
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -98,7 +98,9 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
         warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
     }
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
-    let mut first = pin!(prepare(&plugged.backends, plugged.database, config.database.migrate));
+    let backends = plugged.backends.iter();
+    let backends = backends.map(|backend| backend.away.clone()).collect();
+    let mut first = pin!(prepare(backends, plugged.database, config.database.migrate));
     let prepared = tokio::time::timeout(FIRST_ANSWER, &mut first).await;
     let mended = prepared.is_ok();
     prepared.unwrap_or(Ok(()))?;
@@ -147,9 +149,9 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 }
 
 /// Waits for the first answers, and makes sure that the database has what is needed.
-async fn prepare(backends: &[Remote], database: Option<Database>, migrate: bool) -> Outcome<()> {
+async fn prepare(backends: Vec<Away>, database: Option<Database>, migrate: bool) -> Outcome<()> {
     for backend in backends {
-        let _closed = backend.away.clone().wait_for(Option::is_none).await;
+        plug::answers(backend).await;
     }
     match database {
         Some(database) => database.prepare(migrate).await,
@@ -167,7 +169,10 @@ async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
 
 /// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything.
 fn reflect(backends: Vec<Remote>, readiness: Readiness) {
-    let mut vital: Vec<_> = backends.into_iter().filter(|backend| backend.vital).collect();
+    let mut vital: Vec<_> = backends
+        .into_iter()
+        .filter(|backend| backend.vital)
+        .collect();
     tokio::spawn(async move {
         loop {
             let obstacles: Vec<_> = vital.iter_mut().filter_map(Remote::obstacle).collect();
@@ -176,8 +181,13 @@ fn reflect(backends: Vec<Remote>, readiness: Readiness) {
             } else {
                 readiness.not_ready(obstacles.join("; "));
             }
-            let changes = vital.iter_mut().map(|backend| Box::pin(backend.away.changed()));
-            if vital.is_empty() || select_all(changes).await.0.is_err() {
+            if vital.is_empty() {
+                return;
+            }
+            let changes = vital
+                .iter_mut()
+                .map(|backend| Box::pin(backend.away.changed()));
+            if select_all(changes).await.0.is_err() {
                 return;
             }
         }

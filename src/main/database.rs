@@ -8,23 +8,26 @@ use super::Outcome;
 use super::plug::{Away, Common, Results, Shared, Who};
 
 #[cfg(feature = "mysql")]
+use super::plug::answers;
+
+#[cfg(feature = "mysql")]
 pub(super) use with::Database;
 #[cfg(not(feature = "mysql"))]
 pub(super) use without::Database;
 
 #[cfg(feature = "mysql")]
 mod with {
-    use gateway_adapters::host::{DatabaseTls, KeyStorage};
+    use gateway_adapters::host::{DatabaseTls, KeyStorage as Storage};
     use gateway_adapters::outbound::mysql::{
-        self, ApiKeys, KeySettings, Link, LinkSettings, MigrationError, ResultSettings, Storage,
-        Tls,
+        self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
+        ResultSettings, Tls, Zone,
     };
     use gateway_adapters::outbound::{SpoolSettings, Spooled};
     use gateway_core::domain::identity::Secret;
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Arc, Away, Common, Config, Outcome, Results, Shared, Who};
+    use super::{Arc, Away, Common, Config, Outcome, Results, Shared, Who, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -67,7 +70,7 @@ mod with {
         /// nothing is missing.
         pub(in super::super) async fn prepare(&self, migrate: bool) -> Outcome<()> {
             loop {
-                let _closed = self.away().wait_for(Option::is_none).await;
+                answers(self.away()).await;
                 match self.look(migrate).await {
                     // It is gone again.
                     Err(MigrationError::Link(error)) => {
@@ -106,14 +109,14 @@ mod with {
         ) -> Outcome<Results> {
             let results = &config.results;
             let settings = ResultSettings {
-                zone: config.database.time_zone.clone(),
+                zone: Zone::named(&config.database.time_zone)?,
                 batch_max: results.batch_max,
                 batch_wait: results.batch_wait,
                 commit_timeout: results.commit_timeout,
             };
             let feed = shared.filter(|_| results.publish);
             let feed = feed.map(|shared| shared.result_feed.clone());
-            let store = mysql::ResultStore::new(self.link.clone(), settings, feed)?;
+            let store = mysql::ResultStore::new(self.link.clone(), settings, feed);
             let store = Arc::new(store);
             let Some(shared) = shared.filter(|_| results.spool) else {
                 return Ok(Results {
@@ -137,18 +140,20 @@ mod with {
         /// Whose API keys are.
         pub(in super::super) fn api_keys(&self, config: &Config) -> Who {
             let auth = &config.auth;
-            let settings = KeySettings {
+            let settings = ApiKeySettings {
                 storage: match auth.key_storage {
-                    KeyStorage::Plain => Storage::Plain,
-                    KeyStorage::Sha256 => Storage::Sha256,
+                    Storage::Plain => KeyStorage::Plain,
+                    Storage::Sha256 => KeyStorage::Sha256,
                 },
                 cache: auth.cache,
                 stale_max: auth.stale_max,
             };
-            Who::new(ApiKeys::new(self.link.clone(), settings), "API keys in MySQL")
+            Who::new(
+                ApiKeys::new(self.link.clone(), settings),
+                "API keys in MySQL",
+            )
         }
     }
-}
 }
 
 #[cfg(not(feature = "mysql"))]

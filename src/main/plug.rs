@@ -60,6 +60,12 @@ impl Remote {
 /// Why something is away, if it is, and whatever changes of it.
 pub(super) type Away = watch::Receiver<Option<String>>;
 
+/// Waits until somebody is not away.
+pub(super) async fn answers(mut away: Away) {
+    // Who is never heard of again is not waited for.
+    let _closed = away.wait_for(Option::is_none).await;
+}
+
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
@@ -150,7 +156,9 @@ fn results(
             vital: false,
             what: "Redis: handed on to the Master",
         }),
-        (Choice::Mysql, Some(database), shared) => database.results(config, common, shared.as_ref()),
+        (Choice::Mysql, Some(database), shared) => {
+            database.results(config, common, shared.as_ref())
+        }
         (Choice::Stream | Choice::Mysql, ..) => Err("RESULT_STORE: there is no such store".into()),
     }
 }

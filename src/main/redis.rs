@@ -17,11 +17,7 @@ use super::plug::{Remote, Shared};
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]
-pub(super) fn store(
-    config: &Config,
-    common: &Common,
-    results: Arc<ResultStore>,
-) -> Outcome<Store> {
+pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>) -> Outcome<Store> {
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;

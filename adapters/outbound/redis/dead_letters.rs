@@ -71,7 +71,7 @@ impl Graveyard {
         let mark = keys.buried(&envelope.stream, &envelope.entry);
         let max = i64::try_from(self.shared.settings.max_dead).unwrap_or(i64::MAX);
         let link = &self.shared.link;
-        if found.fields.len() > MAX_FIELDS {
+        if fields.len() > MAX_FIELDS {
             // After a lost answer it may be there twice: rather so than not at all.
             let head = [
                 keys.dead().into(),
@@ -80,7 +80,7 @@ impl Graveyard {
                 max.into(),
                 "*".into(),
             ];
-            let letter = letter::write(&found.fields, &envelope).map(Value::from);
+            let letter = letter::write(fields, envelope).map(Value::from);
             let args = head.into_iter().chain(letter).collect();
             return link.write_once("XADD", args).await.map(drop);
         }

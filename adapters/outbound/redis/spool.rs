@@ -95,10 +95,10 @@ impl Spool {
         };
         match put_away.await {
             Ok(()) => {
-                warn!(entry = %id, reason, "an entry of the spool is no result, and a dead letter now")
+                warn!(entry = %id, reason, "an entry of the spool is no result, and a dead letter now");
             }
             Err(error) => {
-                warn!(entry = %id, reason, %error, "an entry of the spool is no result, and stays for now")
+                warn!(entry = %id, reason, %error, "an entry of the spool is no result, and stays for now");
             }
         }
     }

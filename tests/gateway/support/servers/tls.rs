@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use super::redis::{RedisOptions, RedisServer, free_port};
+use super::free_port;
+use super::redis::{RedisOptions, RedisServer};
 
 /// A Redis that speaks TLS, and knows its clients by their certificates.
 ///
