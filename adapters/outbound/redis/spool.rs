@@ -93,12 +93,16 @@ impl Spool {
             self.graveyard.write(fields, &envelope).await?;
             self.run_on(&self.settle, [id.as_str()], &[]).await
         };
+        let entry = id.as_str();
         match put_away.await {
             Ok(()) => {
-                warn!(entry = %id, reason, "an entry of the spool is no result, and a dead letter now");
+                warn!(
+                    entry,
+                    reason, "an entry of the spool is no result, and a dead letter now"
+                );
             }
             Err(error) => {
-                warn!(entry = %id, reason, %error, "an entry of the spool is no result, and stays for now");
+                warn!(entry, reason, %error, "an entry of the spool is no result, and stays for now");
             }
         }
     }

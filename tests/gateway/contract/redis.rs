@@ -7,6 +7,7 @@ mod owners;
 mod queues;
 mod registries;
 mod results;
+mod spooled;
 mod spools;
 
 use std::sync::Arc;

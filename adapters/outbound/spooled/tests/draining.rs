@@ -190,9 +190,14 @@ async fn a_run_whose_first_report_does_not_come_through_keeps_its_order() {
         (report("r", RunStatus::Success), 1),
     ];
     let tries = AtomicU64::new(0);
-    let store = store(move |report| match report.status {
-        RunStatus::Running if tries.fetch_add(1, Ordering::SeqCst) == 0 => Err(away()),
-        _ => Ok(Recorded::Repeated),
+    let store = store(move |report| {
+        let first =
+            report.status == RunStatus::Running && tries.fetch_add(1, Ordering::SeqCst) == 0;
+        if first {
+            Err(away())
+        } else {
+            Ok(Recorded::Repeated)
+        }
     });
 
     let _spooled = spooled(store, spool(&shelf(&waiting), &tell), &tell);

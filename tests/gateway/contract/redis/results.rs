@@ -250,7 +250,10 @@ async fn a_redis_without_memory_takes_nothing_and_gives_out_what_it_has() {
         matches!(refused, Err(ports::ResultError::Unavailable(_))),
         "{refused:?}"
     );
-    let refused = full.result_feed.publish(&[report.clone()]).await;
+    let refused = full
+        .result_feed
+        .publish(std::slice::from_ref(&report))
+        .await;
     assert!(
         matches!(refused, Err(ports::FeedError::Unavailable(_))),
         "{refused:?}"

@@ -37,8 +37,11 @@ impl Spools for Redis {
     }
 
     async fn now(&self) -> Timestamp {
-        // The clock is that of the node that has the spool, and all are on this machine.
-        Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond()).expect("is a time")
+        // It may be that of another node, but all are on this machine.
+        let time = self.command(&["TIME"]).await.texts();
+        let [second, micros] = [&time[0], &time[1]].map(|text| text.parse::<i64>());
+        let millis = second.expect("is a number") * 1000 + micros.expect("is a number") / 1000;
+        Timestamp::from_millisecond(millis).expect("is a time")
     }
 }
 
@@ -67,9 +70,9 @@ impl Redis {
 
     async fn take_and_forget(&self, consumer: &str, token: &str, silence: &str) -> Vec<String> {
         let (spool, group) = (self.spool_key(), self.spool_group());
-        let taken = self.key(&format!("gateway:taken:{token}:{{{spool}}}"));
+        let key = self.key(&format!("gateway:taken:{token}:{{{spool}}}"));
         let words = [
-            "EVAL", TAKE, "2", &spool, &taken, &group, consumer, "2", "30000", "60000", silence,
+            "EVAL", TAKE, "2", &spool, &key, &group, consumer, "2", "30000", "60000", silence,
         ];
         let answer = self.command(&words).await;
         assert_eq!(answer.error(), None);
