@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/mysql.rs"]
+mod mysql;
 #[path = "main/own_door.rs"]
 mod own_door;
 #[path = "main/plug.rs"]
@@ -52,6 +54,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
+        Some(Command::Keys(asked)) => mysql::keys(asked, &config),
+        Some(Command::Migrate) => mysql::migrate(&config),
         Some(asked) => tool::run(asked, &config),
     }
 }
