@@ -32,6 +32,7 @@ pub use self::http::Http;
 pub use self::logs::Logs;
 pub use self::queue::Queue;
 pub use self::runs::Runs;
+pub use self::table::table;
 pub use self::wire::NewTask;
 
 use gateway_core::ports::Clock;

@@ -6,6 +6,8 @@
 
 #[path = "main/database.rs"]
 mod database;
+#[path = "main/mysql.rs"]
+mod mysql;
 #[path = "main/own_door.rs"]
 mod own_door;
 #[path = "main/plug.rs"]
@@ -59,6 +61,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
+        Some(Command::Keys(asked)) => mysql::keys(asked, &config),
+        Some(Command::Migrate) => mysql::migrate(&config),
         Some(asked) => tool::run(asked, &config),
     }
 }

@@ -26,7 +26,11 @@ impl Console<'_> {
     }
 
     /// Prints `lines`, and is done.
-    pub(super) fn lines(&mut self, lines: &[String]) -> Result<ExitCode, ClientError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Output`] if nobody takes them.
+    pub fn lines(&mut self, lines: &[String]) -> Result<ExitCode, ClientError> {
         for line in lines {
             self.out.line(line)?;
         }
@@ -34,7 +38,11 @@ impl Console<'_> {
     }
 
     /// Prints `json` for people, and is done.
-    pub(super) fn json(&mut self, json: &Value) -> Result<ExitCode, ClientError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Output`] if nobody takes it.
+    pub fn json(&mut self, json: &Value) -> Result<ExitCode, ClientError> {
         for line in format!("{json:#}").lines() {
             self.out.line(line)?;
         }

@@ -3,7 +3,7 @@ use gateway_core::domain::time::Timestamp;
 use super::console::shown;
 
 /// `rows` under `titles`, each column as wide as its widest cell.
-pub(super) fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> Vec<String> {
+pub fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([titles[column].len()]).max().unwrap_or(0)

@@ -7,6 +7,7 @@
 mod control;
 mod dead;
 mod enqueue;
+mod keys;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
+pub use self::keys::Keys;
 
 /// Hands tasks to AntCode workers and takes their logs and results.
 ///
@@ -23,7 +25,7 @@ pub use self::enqueue::{Enqueue, Work};
 /// the command check prints them all.
 ///
 /// The other commands speak to the admin port of the gateway that runs on this machine; on Redis
-/// (REDIS_URL), unless ADMIN_API is true, to Redis itself.
+/// (REDIS_URL), unless ADMIN_API is true, to Redis itself. Keys and migrate speak to the database.
 #[derive(Debug, Parser)]
 #[command(name = "antcode-gateway", version, max_term_width = 100)]
 pub struct Cli {
@@ -79,6 +81,11 @@ pub enum Command {
     /// Send a control message to workers: cancel, kill, config or runtime
     #[command(subcommand)]
     Control(Control),
+    /// Make, list, rotate or revoke the API keys of workers, in the database of DATABASE_URL
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
+    Migrate,
 }
 
 /// Which runs to show, and how.

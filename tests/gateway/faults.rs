@@ -1,4 +1,5 @@
-//! What goes wrong in the field, over real gRPC and with a Redis of the test's own: no task is lost.
+//! What goes wrong in the field, over real gRPC and with servers of the test's own: no task and no
+//! result is lost.
 
 mod bounded;
 mod cluster;
@@ -10,6 +11,8 @@ mod given_up;
 mod network;
 mod redis_away;
 mod restarts;
+#[cfg(feature = "mysql")]
+mod results;
 mod slow;
 mod states;
 mod trial;

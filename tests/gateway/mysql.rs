@@ -6,3 +6,5 @@ mod keys;
 mod link;
 mod migrations;
 mod server;
+mod tls;
+mod tools;

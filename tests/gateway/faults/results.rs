@@ -15,7 +15,11 @@ const RESULTS: usize = 10_000;
 
 /// A gateway on Redis and a database, which asks the database whose keys are.
 async fn gateway(redis: &RedisServer, database: &Database) -> Program {
-    start(&[("REDIS_URL", &redis.url()), ("REDIS_NAMESPACE", "n")], database).await
+    start(
+        &[("REDIS_URL", &redis.url()), ("REDIS_NAMESPACE", "n")],
+        database,
+    )
+    .await
 }
 
 /// A gateway on a database alone.

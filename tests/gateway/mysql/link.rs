@@ -25,7 +25,7 @@ async fn a_session_is_strict_and_does_not_wait_for_long() {
         ("@@innodb_lock_wait_timeout", "3"),
         ("FLOOR(@@max_statement_time)", "3"),
         ("@@tx_isolation", "READ-COMMITTED"),
-        ("@@autocommit", "1"),
+        ("@@autocommit + 0", "1"),
         ("@@time_zone", "+00:00"),
         ("@@lc_messages", "en_US"),
         ("@@character_set_client", "utf8mb4"),

@@ -30,7 +30,7 @@ const DISABLED: [&str; 5] = ["disabled", "blocked", "banned", "deleted", "inacti
 /// The keys that we made.
 const OURS: &str = "\
     SELECT w.public_id, COALESCE(w.status, '') AS status, k.digest AS stored, \
-        GREATEST(0, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), k.expires_at)) AS remaining \
+        GREATEST(0, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), k.expires_at)) AS remaining \
     FROM gateway_api_keys k JOIN workers w ON w.id = k.worker_id \
     WHERE k.digest = ? AND k.revoked_at IS NULL \
         AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))";
@@ -159,7 +159,7 @@ fn owner(row: Row) -> Result<Owner, LookupError> {
             // It is never below zero.
             remaining: row
                 .remaining
-                .map(|left| Duration::from_secs(left.unsigned_abs())),
+                .map(|left| Duration::from_micros(left.unsigned_abs())),
         }),
         Err(error) => {
             warn!(%error, "a worker has an API key and a public_id that is no identifier");

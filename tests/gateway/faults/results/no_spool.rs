@@ -23,7 +23,10 @@ async fn without_a_spool_a_report_is_refused_and_nothing_is_half_written() {
     })
     .await;
     let worker = Worker::new(gateway.grpc, "w-0", Some("key-of-w-0"));
-    let refused = worker.report("r-0", "success").await.expect_err("is refused");
+    let refused = worker
+        .report("r-0", "success")
+        .await
+        .expect_err("is refused");
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
     assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
     server.restart().await;

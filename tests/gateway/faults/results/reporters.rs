@@ -40,7 +40,10 @@ struct Book {
 pub(super) async fn prepare(database: &Database, runs: usize) {
     const AT_ONCE: usize = 1000;
     let workers = (0..WORKERS).map(|place| {
-        format!("({0}, 'w-{place}', 'worker {place}', 'h', 1, 'online', '[]', 'key-of-w-{place}')", place + 1)
+        format!(
+            "({0}, 'w-{place}', 'worker {place}', 'h', 1, 'online', '[]', 'key-of-w-{place}')",
+            place + 1
+        )
     });
     insert(
         database,
@@ -49,7 +52,10 @@ pub(super) async fn prepare(database: &Database, runs: usize) {
     )
     .await;
     let tasks = (0..TASKS).map(|task| {
-        format!("({0}, 't-{task}', 'task {task}', 1, 'code', 'once', 'pending', 1, NOW(6), NOW(6), 1)", task + 1)
+        format!(
+            "({0}, 't-{task}', 'task {task}', 1, 'code', 'once', 'pending', 1, NOW(6), NOW(6), 1)",
+            task + 1
+        )
     });
     insert(
         database,
@@ -114,11 +120,6 @@ impl Reporters {
         }
     }
 
-    /// How many results are taken.
-    pub(super) fn count(&self) -> usize {
-        *self.book.taken.borrow()
-    }
-
     /// How many calls failed.
     pub(super) fn failures(&self) -> u32 {
         self.book.failures().values().sum()
@@ -157,7 +158,9 @@ pub(super) async fn assert_written(database: &Database, runs: usize) {
 }
 
 async fn number(database: &Database, sql: &str) -> usize {
-    database.query(sql).await[0][0].parse().expect("is a number")
+    database.query(sql).await[0][0]
+        .parse()
+        .expect("is a number")
 }
 
 fn fails(run: usize) -> bool {
@@ -213,7 +216,11 @@ impl Caller {
             data_json: format!("{{\"run\": {run}}}"),
             ..Default::default()
         };
-        while let Err(refused) = self.worker(run % WORKERS).report_fully(report.clone()).await {
+        while let Err(refused) = self
+            .worker(run % WORKERS)
+            .report_fully(report.clone())
+            .await
+        {
             self.book.note_failure(&refused);
             self.door += 1;
             // As the field's worker does after a failure, but sooner.

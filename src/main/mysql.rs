@@ -1,0 +1,187 @@
+//! `MySQL`, as the settings have it, and the tools that speak to it.
+
+use std::process::ExitCode;
+
+use gateway_adapters::host::Config;
+use gateway_adapters::host::cli::Keys;
+
+use super::Outcome;
+
+#[cfg(feature = "mysql")]
+pub(super) use self::tools::{keys, migrate};
+
+/// Without the feature there is nobody to ask.
+#[cfg(not(feature = "mysql"))]
+pub(super) fn keys(_asked: Keys, _config: &Config) -> Outcome<ExitCode> {
+    Err(LEFT_OUT.into())
+}
+
+/// Without the feature there is nothing to make tables in.
+#[cfg(not(feature = "mysql"))]
+pub(super) fn migrate(_config: &Config) -> Outcome<ExitCode> {
+    Err(LEFT_OUT.into())
+}
+
+#[cfg(not(feature = "mysql"))]
+const LEFT_OUT: &str = "this program was built without the feature mysql";
+
+#[cfg(feature = "mysql")]
+mod tools {
+    use std::time::Duration;
+
+    use gateway_adapters::client::{Console, table};
+    use gateway_adapters::host::telemetry::{self, LogSettings};
+    use gateway_adapters::host::{BackendUrl, DatabaseTls};
+    use gateway_adapters::outbound::mysql::{
+        self, KeyBook, KeyState, KeyView, Link, LinkSettings, NewKey, Tls,
+    };
+    use gateway_core::domain::id::WorkerId;
+    use gateway_core::domain::identity::Secret;
+    use serde_json::{Value, json};
+
+    use super::{Config, ExitCode, Keys, Outcome};
+
+    /// How long a tool waits for the database.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Makes the tables that are absent.
+    pub(in super::super) fn migrate(config: &Config) -> Outcome<ExitCode> {
+        at_database(config, async |link| {
+            let made = mysql::migrate(&link).await?;
+            let mut lines: Vec<_> = made.iter().map(|table| format!("made: {table}")).collect();
+            if made.is_empty() {
+                lines.push("every table was there".to_owned());
+            }
+            let missing = mysql::missing(&link).await?;
+            if !missing.is_empty() {
+                return Err(format!("the database lacks: {}", missing.join(", ")).into());
+            }
+            Ok(Console::standard().lines(&lines)?)
+        })
+    }
+
+    /// Does something about API keys.
+    pub(in super::super) fn keys(asked: Keys, config: &Config) -> Outcome<ExitCode> {
+        at_database(config, async |link| {
+            let book = KeyBook::new(link);
+            match asked {
+                Keys::Create { worker, label } => {
+                    let worker = WorkerId::parse(&worker)?;
+                    show(&book.create(&worker, label.as_deref()).await?)
+                }
+                Keys::Rotate {
+                    worker,
+                    label,
+                    keep,
+                } => {
+                    let worker = WorkerId::parse(&worker)?;
+                    let keep = keep.map(Duration::from_secs);
+                    show(&book.rotate(&worker, label.as_deref(), keep).await?)
+                }
+                Keys::List { json } => list(&book.list().await?, json),
+                Keys::Revoke { id } => {
+                    book.revoke(id).await?;
+                    let done = format!("revoked: key {id}");
+                    Ok(Console::standard().lines(&[done])?)
+                }
+            }
+        })
+    }
+
+    /// Prints a key alone, for whoever captures it; what there is to say goes elsewhere.
+    fn show(made: &NewKey) -> Outcome<ExitCode> {
+        eprintln!("key {}, shown this once:", made.id);
+        Ok(Console::standard().lines(&[made.key.expose().to_owned()])?)
+    }
+
+    fn list(keys: &[KeyView], json: bool) -> Outcome<ExitCode> {
+        let mut console = Console::standard();
+        if json {
+            let all = keys.iter().map(object).collect();
+            return Ok(console.json(&Value::Array(all))?);
+        }
+        let none = || "-".to_owned();
+        let rows: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let ended = key.revoked_at.as_ref().or(key.expires_at.as_ref());
+                [
+                    key.id.to_string(),
+                    key.worker.clone(),
+                    word(key.state).to_owned(),
+                    key.created_at.clone(),
+                    ended.cloned().unwrap_or_else(none),
+                    key.label.clone().unwrap_or_else(none),
+                ]
+            })
+            .collect();
+        let titles = ["KEY", "WORKER", "STATE", "CREATED", "ENDS", "LABEL"];
+        Ok(console.lines(&table(titles, &rows))?)
+    }
+
+    fn object(key: &KeyView) -> Value {
+        json!({
+            "id": key.id,
+            "worker_id": key.worker,
+            "state": word(key.state),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+            "revoked_at": key.revoked_at,
+            "label": key.label,
+        })
+    }
+
+    fn word(state: KeyState) -> &'static str {
+        match state {
+            KeyState::Live => "live",
+            KeyState::Expired => "expired",
+            KeyState::Revoked => "revoked",
+        }
+    }
+
+    /// Runs `work` with the database of the settings, once that answers.
+    fn at_database(
+        config: &Config,
+        work: impl AsyncFnOnce(Link) -> Outcome<ExitCode>,
+    ) -> Outcome<ExitCode> {
+        let Some(url) = &config.database.url else {
+            return Err("DATABASE_URL is not set; it says where the tables are".into());
+        };
+        telemetry::init(&LogSettings {
+            filter: "off".parse()?,
+            ..config.log.clone()
+        })?;
+        // The connections need a thread while the tool blocks.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let done = runtime.block_on(async {
+            let link = connect(config, url)?;
+            let mut away = link.away();
+            let answers = tokio::time::timeout(PATIENCE, away.wait_for(Option::is_none)).await;
+            if answers.is_err() {
+                let reason = link.away().borrow().clone().unwrap_or_default();
+                return Err(format!("DATABASE_URL={url}: {reason}").into());
+            }
+            work(link).await
+        });
+        runtime.shutdown_background();
+        done
+    }
+
+    fn connect(config: &Config, url: &BackendUrl) -> Outcome<Link> {
+        let database = &config.database;
+        let link = Link::connect(&LinkSettings {
+            url: Secret::new(url.expose()),
+            tls: match database.tls {
+                DatabaseTls::Disabled => Tls::Disabled,
+                DatabaseTls::Required => Tls::Required,
+                DatabaseTls::Verified => Tls::Verified,
+            },
+            ca: database.tls_ca.clone(),
+            pool_size: database.pool_size,
+        });
+        Ok(link.map_err(|error| format!("DATABASE_URL={url}: {error}"))?)
+    }
+}
