@@ -41,13 +41,15 @@ pub(super) async fn prepare(database: &Database, runs: usize) {
     const AT_ONCE: usize = 1000;
     let workers = (0..WORKERS).map(|place| {
         format!(
-            "({0}, 'w-{place}', 'worker {place}', 'h', 1, 'online', '[]', 'key-of-w-{place}')",
+            "({0}, 'w-{place}', 'worker {place}', 'h', 1, 'online', '[]', 'gateway', 'key-of-w-{place}', \
+             NOW(6), NOW(6))",
             place + 1
         )
     });
     insert(
         database,
-        "workers (id, public_id, name, host, port, status, tags, api_key)",
+        "workers (id, public_id, name, host, port, status, tags, transport_mode, api_key, \
+         created_at, updated_at)",
         workers,
     )
     .await;
