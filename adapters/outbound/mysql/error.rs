@@ -97,7 +97,10 @@ impl Fault {
             | DatabaseErrorKind::ForeignKeyViolation
             | DatabaseErrorKind::NotNullViolation
             | DatabaseErrorKind::CheckViolation => Self::Misfit,
-            _ => Self::told(&told.message().to_lowercase()),
+            DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation
+            | _ => Self::told(&told.message().to_lowercase()),
         }
     }
 

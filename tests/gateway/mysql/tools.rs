@@ -61,7 +61,7 @@ async fn a_key_is_printed_once_and_never_again() {
     let json: serde_json::Value = serde_json::from_str(&json).expect("is JSON");
     assert_eq!(json[0]["state"], "revoked");
     assert_eq!(json[1]["state"], "live");
-    assert!(json[1]["expires_at"].is_string(), "{json}");
+    assert!(json[0]["expires_at"].is_string(), "{json}");
 
     for (line, told) in [
         ("keys create w-9", "no worker w-9"),

@@ -102,7 +102,7 @@ impl Lookup {
             }
         };
         match timeout(PATIENCE, answer).await {
-            Ok(Ok(Some(row))) => owner(row),
+            Ok(Ok(Some(row))) => owner(&row),
             Ok(Ok(None)) => Err(LookupError::Nobody),
             Ok(Err(AskError::Link(LinkError::Away(outage)))) => Err(LookupError::Away(outage)),
             Ok(Err(error)) => Err(LookupError::Failed(error.to_string())),
@@ -148,7 +148,7 @@ impl Lookup {
     }
 }
 
-fn owner(row: Row) -> Result<Owner, LookupError> {
+fn owner(row: &Row) -> Result<Owner, LookupError> {
     let status = row.status.trim().to_lowercase();
     if DISABLED.contains(&status.as_str()) {
         return Err(LookupError::Nobody);
