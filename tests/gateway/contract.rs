@@ -49,6 +49,18 @@ macro_rules! contract {
             )+
         }
     };
+    // On MariaDB, in the tables of the Master.
+    (@ mariadb_results { $($rule:ident,)+ }) => {
+        #[cfg(feature = "mysql")]
+        mod mariadb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    super::$rule(&crate::contract::mysql_results::start().await).await;
+                }
+            )+
+        }
+    };
     // In this process, on many threads, by the clock on the wall.
     (@ memory_live { $($rule:ident,)+ }) => {
         mod memory_live {
@@ -69,6 +81,8 @@ mod limiter;
 mod log_sink;
 mod master;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql_results;
 #[cfg(feature = "redis")]
 mod redis;
 mod result_store;

@@ -170,6 +170,9 @@ fn marks(count: usize) -> String {
 /// Writes runs; what is null of a row stays as it is.
 ///
 /// A row is `[id, at, acked_at, status, start, end, duration, exit_code, error, data]`.
+///
+/// What is no JSON in `result_data` goes, for its check would keep the whole row from being
+/// written.
 pub(super) fn write_runs(rows: String) -> Statement {
     const TEXT: &str = "\
         UPDATE JSON_TABLE(?, '$[*]' COLUMNS (\
@@ -187,7 +190,8 @@ pub(super) fn write_runs(rows: String) -> Statement {
         e.duration_seconds = COALESCE(n.duration, e.duration_seconds), \
         e.exit_code = COALESCE(n.exit_code, e.exit_code), \
         e.error_message = COALESCE(CONVERT(FROM_BASE64(n.error) USING utf8mb4), e.error_message), \
-        e.result_data = COALESCE(CONVERT(FROM_BASE64(n.data) USING utf8mb4), e.result_data)";
+        e.result_data = COALESCE(CONVERT(FROM_BASE64(n.data) USING utf8mb4), \
+        IF(JSON_VALID(e.result_data), e.result_data, NULL))";
     Statement::new(TEXT, vec![rows])
 }
 
