@@ -3,16 +3,23 @@
 //! - `link`: the connections. `error`: what the server meant by an error.
 //! - `migrations`: the tables that must be there.
 //! - `schema`: the statements. `zone`: the clock on the database's wall.
+//! - `keys`: what an operator does about API keys.
 //! - one file, or folder, for each port.
 
+mod api_keys;
+mod digest;
 mod error;
+mod keys;
 mod link;
+mod lock;
 mod migrations;
 mod result_store;
 mod schema;
 mod zone;
 
+pub use self::api_keys::{ApiKeySettings, ApiKeys, KeyStorage};
 pub use self::error::Fault;
+pub use self::keys::{KeyBook, KeyError, KeyState, KeyView, NewKey};
 pub use self::link::{AddressError, Connection, Link, LinkError, Settings as LinkSettings, Tls};
 pub use self::migrations::{MigrationError, migrate, missing};
 pub use self::result_store::{ResultStore, Settings as ResultSettings};

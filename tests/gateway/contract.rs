@@ -49,14 +49,14 @@ macro_rules! contract {
             )+
         }
     };
-    // On MariaDB, in the tables of the Master.
-    (@ mariadb_results { $($rule:ident,)+ }) => {
+    // On MariaDB.
+    (@ mariadb { $($rule:ident,)+ }) => {
         #[cfg(feature = "mysql")]
         mod mariadb {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
-                    super::$rule(&crate::contract::mysql_results::start().await).await;
+                    super::$rule(&crate::contract::mysql::start().await).await;
                 }
             )+
         }
@@ -82,7 +82,7 @@ mod log_sink;
 mod master;
 mod memory;
 #[cfg(feature = "mysql")]
-mod mysql_results;
+mod mysql;
 #[cfg(feature = "redis")]
 mod redis;
 mod result_store;

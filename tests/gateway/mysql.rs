@@ -1,3 +1,8 @@
 //! `MySQL` and what the gateway makes of it: connections, tables, keys.
 
+mod api_keys;
+mod errors;
+mod keys;
+mod link;
+mod migrations;
 mod server;

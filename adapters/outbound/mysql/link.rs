@@ -17,7 +17,8 @@ use gateway_core::ports::KnownOutage;
 use tokio::sync::watch;
 
 pub use self::address::AddressError;
-use self::connector::{Connector, Session, Sink};
+pub(super) use self::connector::Session;
+use self::connector::{Connector, Sink};
 use self::pulse::Pulse;
 use super::error::Fault;
 

@@ -2,13 +2,15 @@
 //! absent, and left as they are where not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use tracing::warn;
 
 use super::link::{Link, LinkError};
+use super::lock::{lock, unlock};
 
 /// A table, how it is made, and which of its columns the gateway uses.
 struct Table {
@@ -77,9 +79,9 @@ const TABLES: [Table; 5] = [
     },
 ];
 
-/// Who makes tables holds this lock of the database's, in seconds of patience.
-const LOCK: &str = "SELECT GET_LOCK(CONCAT('gateway_migrate_', SHA1(DATABASE())), 60) AS value";
-const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('gateway_migrate_', SHA1(DATABASE()))) AS value";
+/// Whoever makes tables holds this lock, and the others wait for it.
+const LOCK: &str = "gateway_migrate_";
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A table may take longer to make than other statements may take. Only `MariaDB` reads the comment.
 const TAKE_TIME: &str = "SET SESSION lock_wait_timeout = 60 /*M! , max_statement_time = 0 */";
@@ -107,12 +109,12 @@ pub async fn migrate(link: &Link) -> Result<Vec<&'static str>, MigrationError> {
     let mut session = link.session().await?;
     let connection = &mut session.connection;
     connection.batch_execute(TAKE_TIME).await?;
-    if number(connection, LOCK).await? != Some(1) {
+    if !lock(connection, LOCK, PATIENCE).await? {
         return Err(MigrationError::Locked);
     }
     let made = make(connection).await;
     // The lock ends with the session, too.
-    if let Err(error) = number(connection, UNLOCK).await {
+    if let Err(error) = unlock(connection, LOCK).await {
         warn!(%error, "the lock on the making of tables could not be given back");
     }
     made
@@ -175,18 +177,4 @@ async fn columns(
         tables.entry(column.of).or_default().insert(column.name);
     }
     Ok(tables)
-}
-
-async fn number(
-    connection: &mut AsyncMysqlConnection,
-    query: &str,
-) -> Result<Option<i64>, diesel::result::Error> {
-    #[derive(QueryableByName)]
-    struct Number {
-        #[diesel(sql_type = Nullable<BigInt>)]
-        value: Option<i64>,
-    }
-
-    let number: Number = sql_query(query).get_result(connection).await?;
-    Ok(number.value)
 }

@@ -186,7 +186,7 @@ impl Masters for Memory {
 }
 
 impl Doors for Memory {
-    fn door(&self) -> (Arc<dyn ports::Authenticator>, Credential, WorkerId) {
+    async fn door(&self) -> (Arc<dyn ports::Authenticator>, Credential, WorkerId) {
         let (keys, key) = ApiKeys::local();
         (Arc::new(keys), Credential::Key(key), super::worker("local"))
     }

@@ -29,6 +29,16 @@ pub(crate) struct Books {
     pub(crate) failure_count: u64,
 }
 
+/// How results are written, but for the time that it may take.
+pub(crate) fn settings(zone: &str, commit_timeout: Duration) -> ResultSettings {
+    ResultSettings {
+        zone: Zone::named(zone).expect("is a zone"),
+        batch_max: 128,
+        batch_wait: Duration::from_millis(2),
+        commit_timeout,
+    }
+}
+
 /// The `public_id` of a run.
 pub(crate) fn public_id(run: &str) -> String {
     format!("p-{run}")
@@ -42,7 +52,11 @@ impl Tables {
 
     /// Tables without a row.
     pub(crate) async fn on(server: &MariaDb, zone: &'static str) -> Self {
-        let database = server.database().await;
+        Self::of(server.database().await, zone).await
+    }
+
+    /// Those of a database.
+    pub(crate) async fn of(database: Database, zone: &'static str) -> Self {
         let master = Mutex::new(database.connect().await);
         Self {
             database,
@@ -57,12 +71,7 @@ impl Tables {
         commit_timeout: Duration,
         feed: Option<Arc<dyn ResultFeed>>,
     ) -> ResultStore {
-        let settings = ResultSettings {
-            zone: Zone::named(self.zone).expect("is a zone"),
-            batch_max: 128,
-            batch_wait: Duration::from_millis(2),
-            commit_timeout,
-        };
+        let settings = settings(self.zone, commit_timeout);
         ResultStore::new(self.database.link().await, settings, feed)
     }
 

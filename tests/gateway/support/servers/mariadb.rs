@@ -203,6 +203,17 @@ impl Database {
         rows(&mut self.connect().await, sql).await
     }
 
+    /// Makes a worker as the Master would; the number of its row.
+    pub(crate) async fn add_worker(&self, worker: &str, api_key: &str) -> u64 {
+        let mut master = self.connect().await;
+        let row = "INSERT INTO workers (public_id, name, host, port, status, tags, \
+                   transport_mode, api_key, created_at, updated_at) \
+                   VALUES (?, ?, '10.0.0.1', 8001, 'online', '[]', 'gateway', ?, NOW(6), NOW(6))";
+        let inserted = master.exec_drop(row, (worker, worker, api_key)).await;
+        inserted.expect("inserts");
+        master.last_insert_id().expect("has a number")
+    }
+
     /// A connection of its administrator's.
     pub(crate) async fn connect(&self) -> Conn {
         connect(self.port, Some(&self.name)).await
