@@ -42,10 +42,6 @@ pub(super) fn open(
         done: Notify::new(),
     });
     for _ in 0..LANES {
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(LANES)
-    {
         tokio::spawn(lanes.clone().serve());
     }
     sender
