@@ -16,6 +16,8 @@ mod limits;
 mod logs;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "mysql")]
+mod mysql_results;
 mod program;
 mod results;
 mod servers;

@@ -1,5 +1,7 @@
 //! The adapters on `MariaDB`, put to the test.
 
+mod results;
+
 use std::sync::Arc;
 use std::time::Duration;
 

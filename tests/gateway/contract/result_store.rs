@@ -34,7 +34,7 @@ pub(super) struct Books {
     pub(super) failure_count: u64,
 }
 
-contract!(memory, memory_live => {
+contract!(memory, memory_live, mariadb => {
     a_run_goes_from_nothing_to_its_end,
     everything_a_report_says_is_kept,
     data_is_merged_key_by_key,

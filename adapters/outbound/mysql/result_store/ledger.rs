@@ -71,46 +71,52 @@ impl Ledger {
         self.told.push(Value::String(encode(&fields.to_string())));
     }
 
-    /// The rows for `schema::write_runs`, if there are any.
-    pub(super) fn runs(&self, zone: &Zone) -> Option<String> {
+    /// The rows of `schema::RUNS`.
+    pub(super) fn runs(&self, zone: &Zone) -> Vec<Vec<Value>> {
         let changed = self.runs.iter().filter(|(_, entry)| entry.changed);
-        rows(changed.map(|(id, entry)| entry.row(*id, zone)))
+        changed.map(|(id, entry)| entry.row(*id, zone)).collect()
     }
 
-    /// The rows for `schema::write_tasks`, if there are any.
-    pub(super) fn tasks(&self, zone: &Zone) -> Option<String> {
-        rows(self.books.iter().map(|(task, books)| {
+    /// The rows of `schema::TASKS`.
+    pub(super) fn tasks(&self, zone: &Zone) -> Vec<Vec<Value>> {
+        let rows = self.books.iter().map(|(task, books)| {
             let last_run_time = books.last_run_time.and_then(|time| zone.wall(time));
-            let status = books.status.as_str();
-            json!([task, status, last_run_time, books.successes, books.failures])
-        }))
+            vec![
+                json!(task),
+                json!(books.status.as_str()),
+                json!(last_run_time),
+                json!(books.successes),
+                json!(books.failures),
+            ]
+        });
+        rows.collect()
     }
 
-    /// The rows for `schema::put_out`, if there are any.
-    pub(super) fn told(&self) -> Option<String> {
-        rows(self.told.iter().cloned())
+    /// What `schema::put_out` takes, if there is anything.
+    pub(super) fn told(self) -> Option<String> {
+        (!self.told.is_empty()).then(|| Value::Array(self.told).to_string())
     }
 }
 
 impl Entry {
-    fn row(&self, id: i64, zone: &Zone) -> Value {
+    fn row(&self, id: i64, zone: &Zone) -> Vec<Value> {
         let run = &self.run;
         let wall = |time: Option<Timestamp>| time.and_then(|time| zone.wall(time));
         let at = wall(run.changed_at);
         let acked_at = at.as_ref().filter(|_| self.unacknowledged);
         let data = self.has_new_data.then(|| json!(run.data).to_string());
-        json!([
-            id,
-            at,
-            acked_at,
-            run.status.map(RunStatus::as_str),
-            wall(run.started_at),
-            wall(run.ended_at),
-            run.duration.map(|time| time.as_secs_f64()),
-            run.exit_code,
-            run.error_message.as_deref().map(encode),
-            data.as_deref().map(encode),
-        ])
+        vec![
+            json!(id),
+            json!(at),
+            json!(acked_at),
+            json!(run.status.map(RunStatus::as_str)),
+            json!(wall(run.started_at)),
+            json!(wall(run.ended_at)),
+            json!(run.duration.map(|time| time.as_secs_f64())),
+            json!(run.exit_code),
+            json!(run.error_message.as_deref().map(encode)),
+            json!(data.as_deref().map(encode)),
+        ]
     }
 }
 
@@ -137,9 +143,4 @@ fn hints(report: &Report) -> Vec<Timestamp> {
 
 fn encode(text: &str) -> String {
     STANDARD.encode(text)
-}
-
-fn rows(rows: impl Iterator<Item = Value>) -> Option<String> {
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| Value::Array(rows).to_string())
 }

@@ -46,12 +46,12 @@ enum RelayError {
 
 /// Publishes what is in the outbox for as long as anybody holds the committer.
 pub(super) fn relay(committer: &Arc<Committer>, feed: Arc<dyn ResultFeed>) {
-    let committed = committer.committed.clone();
+    let news = committer.committed.clone();
     let committer = Arc::downgrade(committer);
-    tokio::spawn(async move { serve(&committer, &committed, feed.as_ref()).await });
+    tokio::spawn(async move { serve(&committer, &news, feed.as_ref()).await });
 }
 
-async fn serve(committer: &Weak<Committer>, committed: &Notify, feed: &dyn ResultFeed) {
+async fn serve(committer: &Weak<Committer>, news: &Notify, feed: &dyn ResultFeed) {
     let (shortest, longest) = PAUSES;
     let mut pause = shortest;
     let mut failing = false;
@@ -86,7 +86,7 @@ async fn serve(committer: &Weak<Committer>, committed: &Notify, feed: &dyn Resul
                 continue;
             }
         };
-        let _woken_or_not = timeout(rest, committed.notified()).await;
+        let _woken_or_not = timeout(rest, news.notified()).await;
     }
 }
 

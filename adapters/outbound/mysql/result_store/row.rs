@@ -65,7 +65,8 @@ impl Row {
     /// What the run has produced so far.
     ///
     /// What is no JSON object cannot have anything merged over it. A report is worth more than it:
-    /// the first that brings data replaces it, and one that brings none leaves it alone.
+    /// the first that brings data replaces it. One that brings none leaves it alone if it is JSON,
+    /// and removes it if it is not even that.
     fn data(&self) -> Map<String, Value> {
         let Some(text) = &self.data else {
             return Map::new();

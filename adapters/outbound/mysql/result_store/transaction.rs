@@ -93,7 +93,7 @@ impl Books {
             self.enter(&mut ledger, report, row)
         });
         let answers = answers.collect();
-        self.carry_out(connection, &ledger).await?;
+        self.carry_out(connection, ledger).await?;
         Ok(answers)
     }
 
@@ -110,11 +110,11 @@ impl Books {
     async fn carry_out(
         &self,
         connection: &mut AsyncMysqlConnection,
-        ledger: &Ledger,
+        ledger: Ledger,
     ) -> QueryResult<()> {
         let statements: [Option<Statement>; 3] = [
-            ledger.runs(&self.zone).map(schema::write_runs),
-            ledger.tasks(&self.zone).map(schema::write_tasks),
+            schema::RUNS.write(ledger.runs(&self.zone)),
+            schema::TASKS.write(ledger.tasks(&self.zone)),
             ledger.told().map(schema::put_out),
         ];
         for statement in statements.into_iter().flatten() {
