@@ -4,8 +4,12 @@ use std::process::{ExitStatus, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+/// What it logs, line by line.
+type Log = UnboundedReceiver<String>;
 
 /// The built program, running in a folder of its own on free ports.
 pub(crate) struct Program {
@@ -15,7 +19,7 @@ pub(crate) struct Program {
     pub(crate) admin: SocketAddr,
     folder: TempDir,
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Log,
     /// What it logged before it served.
     before: String,
 }
@@ -26,7 +30,7 @@ impl Program {
         let folder = tempfile::tempdir().expect("makes a folder");
         let mut child = command(folder.path(), settings).spawn().expect("starts");
         let stderr = child.stderr.take().expect("is piped");
-        let mut log = BufReader::new(stderr).lines();
+        let mut log = drain(stderr);
         let mut before = String::new();
         let grpc = announced(&mut log, "serving gRPC", &mut before).await;
         let admin = announced(&mut log, "serving admin HTTP", &mut before).await;
@@ -94,8 +98,10 @@ impl Program {
     /// Waits for its end; the rest of its log goes with it.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         let mut rest = String::new();
-        let mut log = self.log.into_inner();
-        log.read_to_string(&mut rest).await.expect("reads");
+        while let Some(line) = self.log.recv().await {
+            rest.push_str(&line);
+            rest.push('\n');
+        }
         (self.child.wait().await.expect("ends"), rest)
     }
 
@@ -127,23 +133,28 @@ fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-async fn announced(
-    log: &mut Lines<BufReader<ChildStderr>>,
-    message: &str,
-    before: &mut String,
-) -> SocketAddr {
+/// Reads what it logs as it comes: a program whose log nobody reads stands still.
+fn drain(stderr: ChildStderr) -> Log {
+    let (lines, log) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut stderr = BufReader::new(stderr).lines();
+        while let Some(line) = stderr.next_line().await.expect("reads") {
+            // Nobody may want to hear of it any more.
+            let _unheard = lines.send(line);
+        }
+    });
+    log
+}
+
+async fn announced(log: &mut Log, message: &str, before: &mut String) -> SocketAddr {
     let event = logged(log, message, before).await;
     let address = event["address"].as_str().expect("has an address");
     address.parse().expect("is an address")
 }
 
 /// Waits for `message`; whatever comes first is added to `before`.
-async fn logged(
-    log: &mut Lines<BufReader<ChildStderr>>,
-    message: &str,
-    before: &mut String,
-) -> Value {
-    while let Some(line) = log.next_line().await.expect("reads") {
+async fn logged(log: &mut Log, message: &str, before: &mut String) -> Value {
+    while let Some(line) = log.recv().await {
         if let Some(event) = event(&line, message) {
             return event;
         }

@@ -216,6 +216,8 @@ impl Caller {
             worker_id: format!("w-{}", run % WORKERS),
             status: status.to_owned(),
             data_json: format!("{{\"run\": {run}}}"),
+            // What waits in the spool may come after what was reported later; the start is in both.
+            started_at: "2026-11-23T08:00:00+08:00".to_owned(),
             ..Default::default()
         };
         while let Err(refused) = self
