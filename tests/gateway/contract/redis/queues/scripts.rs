@@ -7,6 +7,7 @@ use super::super::super::{NOW, worker};
 use super::super::{Redis, on_one};
 
 const TAKE: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_take.lua");
+const DONE: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_done.lua");
 const GIVE_BACK: &str =
     include_str!("../../../../../adapters/outbound/redis/lua/task_give_back.lua");
 const UNDO: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_undo.lua");
@@ -24,6 +25,12 @@ impl Redis {
         let words = ["EVAL", &script, "2", &stream, &book, worker.as_str(), token];
         let answer = self.command(&words).await;
         (answer.array()[0].text(), answer.array()[2].int())
+    }
+
+    async fn task_is_done(&self, worker: &WorkerId, id: &str) -> i64 {
+        let (stream, group) = (self.ready(worker), self.group());
+        let words = ["EVAL", DONE, "1", &stream, &group, worker.as_str(), id];
+        self.command(&words).await.int()
     }
 
     async fn undo_task(&self, worker: &WorkerId, token: &str) -> i64 {
@@ -132,4 +139,28 @@ async fn takes_of_long_ago_are_forgotten() {
     }
     let last = redis.take_task_by(&w, &format!("{:016x}", 99)).await;
     assert_eq!(last.1, 1);
+}
+
+#[tokio::test]
+async fn a_task_whose_delivery_was_forgotten_is_done_all_the_same() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let (stream, group) = (redis.ready(&w), redis.group());
+    let done = redis.add(&w, &[("task_id", "t-1")]).await;
+    let others = redis.add(&w, &[("task_id", "t-2")]).await;
+    redis.take_task_by(&w, "0a").await;
+    redis.command(&["XGROUP", "DESTROY", &stream, &group]).await;
+    redis
+        .command(&["XGROUP", "CREATE", &stream, &group, "0"])
+        .await;
+    redis
+        .command(&["XGROUP", "SETID", &stream, &group, &done])
+        .await;
+    let read = ["XREADGROUP", "GROUP", &group, "v", "STREAMS", &stream, ">"];
+    redis.command(&read).await;
+
+    assert_eq!(redis.task_is_done(&w, &done).await, 1);
+    assert_eq!(redis.task_is_done(&w, &done).await, 0);
+    // What is in another's hands stays there.
+    assert_eq!(redis.task_is_done(&w, &others).await, -1);
+    assert_eq!(redis.depths(&w).await, (1, 1));
 }
