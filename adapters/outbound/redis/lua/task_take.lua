@@ -84,7 +84,12 @@ if place then
 end
 
 local function hand_out(id, fields, deliveries)
-  local taken = (known[4] or '') .. token .. ' ' .. id .. ';'
+  local taken = known[4] or ''
+  -- Whoever took it before holds it no more, and has nothing to undo.
+  if string.find(taken, ' ' .. id .. ';', 1, true) then
+    taken = string.gsub(taken, ' ' .. string.gsub(id, '-', '%%-') .. ';', ' .;')
+  end
+  taken = taken .. token .. ' ' .. id .. ';'
   -- About the last 32.
   while #taken > 1200 do taken = string.sub(taken, string.find(taken, ';', 1, true) + 1) end
   note('next', math.min(next_due, now + lease(fields) + 1), 'taken', taken)

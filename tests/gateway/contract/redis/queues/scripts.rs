@@ -1,6 +1,7 @@
 //! What the scripts do when they are run again, or in another order than they were sent.
 
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::task::Sign;
 
 use super::super::super::task_queue::Queues as _;
 use super::super::super::{NOW, worker};
@@ -163,4 +164,22 @@ async fn a_task_whose_delivery_was_forgotten_is_done_all_the_same() {
     // What is in another's hands stays there.
     assert_eq!(redis.task_is_done(&w, &others).await, -1);
     assert_eq!(redis.depths(&w).await, (1, 1));
+}
+
+#[tokio::test]
+async fn undoing_a_take_undoes_no_later_delivery_of_the_same() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let id = redis.add(&w, &[("task_id", "t")]).await;
+    assert_eq!(redis.take_task_by(&w, "0a").await.0, id);
+    redis
+        .queue()
+        .note(&w, &Sign::Restarted)
+        .await
+        .expect("notes");
+    assert_eq!(redis.take_task_by(&w, "0b").await, (id.clone(), 2));
+
+    assert_eq!(redis.undo_task(&w, "0a").await, 0);
+    assert_eq!(redis.take_task_by(&w, "0c").await.0, "");
+    assert_eq!(redis.undo_task(&w, "0b").await, 1);
+    assert_eq!(redis.take_task_by(&w, "0d").await, (id, 2));
 }
