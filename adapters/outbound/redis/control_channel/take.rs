@@ -45,10 +45,10 @@ impl ControlChannel {
         &self,
         worker: &WorkerId,
         lane: Lane,
-        undo: &Undo,
     ) -> Result<Look<CommandDelivery>, LinkError> {
         loop {
-            let (origin, id, command) = match self.pick(worker, lane, undo).await? {
+            let undo = Undo::new(&self.mailboxes, worker);
+            let (origin, id, command) = match self.pick(worker, lane, &undo).await? {
                 Answer::Own(id, fields) => {
                     let read = message::read(&self.mailboxes.shared.keys, &fields);
                     (Origin::Own, id, read.map_err(|reason| reason.to_string()))
@@ -67,11 +67,16 @@ impl ControlChannel {
                 }
             };
             match command {
-                Ok(command) => return self.deliver(worker, origin, id, command).await,
+                Ok(command) => {
+                    let found = self.deliver(worker, origin, id, command).await?;
+                    undo.forget();
+                    return Ok(found);
+                }
                 Err(reason) => {
                     let count = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
                     tracing::warn!(%worker, entry = %id, reason, count, "a command is none, and dropped");
                     self.mailboxes.settle(worker, origin, id).await?;
+                    undo.forget();
                 }
             }
         }
@@ -204,7 +209,7 @@ pub(super) fn token() -> String {
 }
 
 /// Undoes a take when it is dropped, unless there is nothing to undo.
-pub(super) struct Undo {
+struct Undo {
     mailboxes: Arc<Mailboxes>,
     worker: WorkerId,
     token: String,
@@ -213,7 +218,7 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    pub(super) fn new(mailboxes: &Arc<Mailboxes>, worker: &WorkerId) -> Self {
+    fn new(mailboxes: &Arc<Mailboxes>, worker: &WorkerId) -> Self {
         Self {
             mailboxes: mailboxes.clone(),
             worker: worker.clone(),
@@ -223,7 +228,7 @@ impl Undo {
     }
 
     /// There is nothing to undo, for now.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         self.armed.store(false, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,8 @@
 -- KEYS: the worker's stream; its mailbox, a hash:
 --   place      the last command for everyone that the worker has heard
 --   g:<id>     one that it heard and has not settled: "<deliveries> <since ms> <kind>"
---   takes      what was taken lately, and by which token: "<token> <stream> <id>;" and so on
+--   takes      what was taken lately, and by which token: "<token> <stream> <id>;" and so on. The
+--              stream is own or global; void, if the take was undone; past, if another took the same
 -- A command that was delivered 0 times is in the worker's hands in name only: it was released, or
 -- no lane came by that can carry it.
 local own, mailbox = KEYS[1], KEYS[2]
@@ -42,7 +43,8 @@ end
 local function remember(list, token, stream, id)
   local kept = {}
   for _, take in ipairs(list) do
-    if take.token ~= token and not (take.stream == stream and take.id == id) then
+    if take.token ~= token then
+      if take.stream == stream and take.id == id then take.stream = 'past' end
       kept[#kept + 1] = take.token .. ' ' .. take.stream .. ' ' .. take.id .. ';'
     end
   end

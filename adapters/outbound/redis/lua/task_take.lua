@@ -1,5 +1,5 @@
 -- Hands a worker's next task out, or says when there may be one. Run again with the same token, it
--- hands the same task out.
+-- hands the same task out, or nothing if that is in the worker's hands no more.
 -- Before it stand GROUP; INTERVAL, TIMEOUT (of heartbeats) and GRACE (of a lease), in ms; OWNERS, what
 -- the key begins with that says whose a run is, '' if that is in another slot; OWNED, for how many ms
 -- that is known; BELL, the channel on which gateways hear of it.
@@ -77,10 +77,12 @@ end
 if known[5] and string.find(known[5], token, 1, true) then return {'', {}, 0, gone, 0} end
 local place = known[4] and string.find(known[4], token, 1, true)
 if place then
-  local before = string.match(known[4], ' ([%d-]+);', place)
-  local fields = payload(before)
-  local held = redis.pcall('XPENDING', stream, GROUP, before, before, 1, worker)[1]
-  if fields and held then return {before, fields, held[4], gone, own(fields)} end
+  -- It may be a copy that came late: what it took is settled by then, and another is not for it.
+  local before = string.match(known[4], '^%S+ ([%d-]+);', place)
+  local held = before and redis.pcall('XPENDING', stream, GROUP, before, before, 1, worker)[1]
+  local entry = held and held[4] > 0 and redis.call('XRANGE', stream, before, before)[1]
+  if entry then return {before, entry[2], held[4], gone, own(entry[2])} end
+  return {'', {}, 0, gone, 0}
 end
 
 local function hand_out(id, fields, deliveries)

@@ -183,3 +183,20 @@ async fn undoing_a_take_undoes_no_later_delivery_of_the_same() {
     assert_eq!(redis.undo_task(&w, "0b").await, 1);
     assert_eq!(redis.take_task_by(&w, "0d").await, (id, 2));
 }
+
+#[tokio::test]
+async fn a_copy_of_a_take_that_comes_late_takes_nothing() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let first = redis.add(&w, &[("task_id", "t-1")]).await;
+    let second = redis.add(&w, &[("task_id", "t-2")]).await;
+    redis.take_task_by(&w, "0a").await;
+    assert_eq!(redis.task_is_done(&w, &first).await, 1);
+
+    assert_eq!(redis.take_task_by(&w, "0a").await.0, "");
+    assert_eq!(redis.depths(&w).await, (0, 1));
+    assert_eq!(redis.take_task_by(&w, "0b").await, (second.clone(), 1));
+    // What was deleted from under the worker is for others to find.
+    redis.command(&["XDEL", &redis.ready(&w), &second]).await;
+    assert_eq!(redis.take_task_by(&w, "0b").await.0, "");
+    assert_eq!(redis.depths(&w).await, (1, 0));
+}
