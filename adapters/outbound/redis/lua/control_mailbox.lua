@@ -54,15 +54,23 @@ local function remember(list, token, stream, id)
   renew()
 end
 
+-- What Redis answers, or nothing if the group is missing. Asked again, it raises any other error
+-- itself: only so its code comes first, by which it is known.
+local function ask(...)
+  local answer = redis.pcall(...)
+  local refused = answer and answer.err
+  if not refused then return answer end
+  if not refused:find('NOGROUP', 1, true) then redis.call(...) end
+end
+
 -- How often a command in the worker's hands was delivered; nothing, if it is not in its hands.
 local function deliveries(group, stream, id)
   if stream == 'global' then
     local held = redis.call('HGET', mailbox, 'g:' .. id)
     return held and tonumber(held:match('^%d+'))
   end
-  local pending = redis.pcall('XPENDING', own, group, id, id, 1)
   -- No stream or no group: then nothing is in anybody's hands.
-  if pending.err and not pending.err:find('NOGROUP', 1, true) then error(pending.err, 0) end
-  return pending[1] and pending[1][4]
+  local pending = ask('XPENDING', own, group, id, id, 1)
+  return pending and pending[1] and pending[1][4]
 end
 

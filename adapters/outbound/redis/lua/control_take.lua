@@ -132,9 +132,8 @@ local function give_up(id)
 end
 
 local function look_at_own()
-  local pending = redis.pcall('XPENDING', own, group, '-', '+', MAX_HELD)
-  if pending.err then
-    if not pending.err:find('NOGROUP', 1, true) then error(pending.err, 0) end
+  local pending = ask('XPENDING', own, group, '-', '+', MAX_HELD)
+  if not pending then
     redis.call('XGROUP', 'CREATE', own, group, '0')
     pending = {}
   end

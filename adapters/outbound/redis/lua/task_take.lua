@@ -34,10 +34,14 @@ local function note(...)
   end
 end
 
-local function has_no_group(answer)
-  if not (answer and answer.err) then return false end
-  if not string.find(answer.err, 'NOGROUP', 1, true) then error(answer.err) end
-  return true
+-- What Redis answers, or nothing and true if the group is missing. Asked again, it raises any other
+-- error itself: only so its code comes first, by which it is known.
+local function ask(...)
+  local answer = redis.pcall(...)
+  local refused = answer and answer.err
+  if not refused then return answer end
+  if not string.find(refused, 'NOGROUP', 1, true) then redis.call(...) end
+  return nil, true
 end
 
 local function field(fields, name)
@@ -102,8 +106,8 @@ end
 local function hands()
   local all, from = {}, '-'
   repeat
-    local page = redis.pcall('XPENDING', stream, GROUP, from, '+', 1000, worker)
-    if has_no_group(page) then return all end
+    local page, no_group = ask('XPENDING', stream, GROUP, from, '+', 1000, worker)
+    if no_group then return all end
     for _, entry in ipairs(page) do
       all[#all + 1] = entry
       from = '(' .. entry[1]
@@ -161,10 +165,11 @@ if not next_due or next_due <= now then
 end
 
 local function read()
-  local answer = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
-  if has_no_group(answer) then
+  local words = {'XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>'}
+  local answer, no_group = ask(unpack(words))
+  if no_group then
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
-    answer = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
+    answer = redis.call(unpack(words))
   end
   return answer and answer[1][2][1]
 end

@@ -154,3 +154,17 @@ async fn a_copy_of_a_take_of_what_another_took_since_takes_nothing() {
     assert_eq!(bench.take_by("a").await, ["none"]);
     assert_eq!(bench.undo("b").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_redis_is_told_with_its_code_first() {
+    let bench = on_one().await;
+    bench.command(&["SET", &bench.key("control:w"), "x"]).await;
+    let group = bench.key("control").replace(':', "-");
+
+    let take = ["a", &group, "w", "60000", "poll", "0-0", ""];
+    for (script, args) in [(TAKE, &take[..]), (SETTLE, &[&group, "own", "1-0"])] {
+        let refused = bench.run(script, args).await;
+        let error = refused.error().expect("is refused");
+        assert!(error.starts_with("WRONGTYPE "), "{error}");
+    }
+}

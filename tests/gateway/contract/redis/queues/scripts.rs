@@ -6,6 +6,7 @@ use gateway_core::domain::task::Sign;
 use super::super::super::task_queue::Queues as _;
 use super::super::super::{NOW, worker};
 use super::super::{Redis, on_one};
+use crate::support::servers::Reply;
 
 const TAKE: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_take.lua");
 const DONE: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_done.lua");
@@ -15,6 +16,11 @@ const UNDO: &str = include_str!("../../../../../adapters/outbound/redis/lua/task
 
 impl Redis {
     async fn take_task_by(&self, worker: &WorkerId, token: &str) -> (String, i64) {
+        let answer = self.run_take(worker, token).await;
+        (answer.array()[0].text(), answer.array()[2].int())
+    }
+
+    async fn run_take(&self, worker: &WorkerId, token: &str) -> Reply {
         let (stream, group) = (self.ready(worker), self.group());
         let book = self.key(&format!("gateway:queue:{{{stream}}}"));
         let (owners, bell) = (self.key("gateway:owner:"), self.key("gateway:bell"));
@@ -24,8 +30,7 @@ impl Redis {
              {TAKE}"
         );
         let words = ["EVAL", &script, "2", &stream, &book, worker.as_str(), token];
-        let answer = self.command(&words).await;
-        (answer.array()[0].text(), answer.array()[2].int())
+        self.command(&words).await
     }
 
     async fn task_is_done(&self, worker: &WorkerId, id: &str) -> i64 {
@@ -199,4 +204,14 @@ async fn a_copy_of_a_take_that_comes_late_takes_nothing() {
     redis.command(&["XDEL", &redis.ready(&w), &second]).await;
     assert_eq!(redis.take_task_by(&w, "0b").await.0, "");
     assert_eq!(redis.depths(&w).await, (1, 0));
+}
+
+#[tokio::test]
+async fn an_error_of_redis_is_told_with_its_code_first() {
+    let (redis, w) = (on_one().await, worker("w"));
+    redis.command(&["SET", &redis.ready(&w), "x"]).await;
+
+    let refused = redis.run_take(&w, "0a").await;
+    let error = refused.error().expect("is refused");
+    assert!(error.starts_with("WRONGTYPE "), "{error}");
 }
