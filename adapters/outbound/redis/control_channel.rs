@@ -11,6 +11,7 @@ mod origin;
 mod requests;
 mod tail;
 mod take;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -140,7 +141,7 @@ impl ports::ControlChannel for ControlChannel {
 
     async fn release(&self, worker: &WorkerId, receipt: &ReceiptId) -> Result<(), ControlError> {
         if let Ok(Some((origin, id))) = origin::of(worker, receipt) {
-            let token = take::token();
+            let token = undo::token();
             let released = self.mailboxes.release(worker, &token, Some((origin, id)));
             released.await.map_err(unavailable)?;
         }
