@@ -39,6 +39,14 @@ impl Redis {
         self.command(&words).await.int()
     }
 
+    async fn task_is_buried(&self, worker: &WorkerId, id: &str) -> i64 {
+        let (stream, group) = (self.ready(worker), self.group());
+        let words = ["EVAL", DONE, "1", &stream, &group, worker.as_str(), id];
+        self.command(&[&words[..], &["buried"]].concat())
+            .await
+            .int()
+    }
+
     async fn undo_task(&self, worker: &WorkerId, token: &str) -> i64 {
         let (stream, group) = (self.ready(worker), self.group());
         let book = self.key(&format!("gateway:queue:{{{stream}}}"));
@@ -214,4 +222,18 @@ async fn an_error_of_redis_is_told_with_its_code_first() {
     let refused = redis.run_take(&w, "0a").await;
     let error = refused.error().expect("is refused");
     assert!(error.starts_with("WRONGTYPE "), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_released_while_it_is_buried_comes_up_no_more() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let id = redis.add(&w, &[("task_id", "t")]).await;
+    redis.take_task_by(&w, "0a").await;
+    assert_eq!(redis.undo_task(&w, "0a").await, 1);
+
+    // Nobody but a letter may take what waits.
+    assert_eq!(redis.task_is_done(&w, &id).await, 0);
+    assert_eq!(redis.depths(&w).await, (1, 1));
+    assert_eq!(redis.task_is_buried(&w, &id).await, 1);
+    assert_eq!(redis.depths(&w).await, (0, 0));
 }
