@@ -50,6 +50,8 @@ local function remember(list, token, stream, id)
   end
   kept[#kept + 1] = token .. ' ' .. stream .. ' ' .. id .. ';'
   local first = math.max(1, #kept - MAX_TAKES + 1)
+  -- Without memory to spare a script stores something only after it has changed something.
+  redis.call('HDEL', mailbox, '')
   redis.call('HSET', mailbox, 'takes', table.concat(kept, '', first))
   renew()
 end

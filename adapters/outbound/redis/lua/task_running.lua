@@ -15,6 +15,8 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Without memory to spare a script stores something only after it has changed something.
+redis.call('HDEL', book, '')
 redis.pcall('HSET', book, 'beat_at', clock(), 'running', running)
 if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
 if running >= all[1] then return gone end

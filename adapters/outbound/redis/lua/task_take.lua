@@ -23,7 +23,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept')
 local next_due, beat, running = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
 
--- Without memory to spare nothing can be noted, but tasks are still handed out.
+-- Without memory to spare a script stores something only after it has changed something: what is
+-- handed out is noted, and when nothing is due may not be, which costs but a look.
 local function note(...)
   local kept = tonumber(known[6])
   if kept and kept > now + KEPT / 2 then

@@ -15,7 +15,7 @@ const GIVE_BACK: &str =
 const UNDO: &str = include_str!("../../../../../adapters/outbound/redis/lua/task_undo.lua");
 
 impl Redis {
-    async fn take_task_by(&self, worker: &WorkerId, token: &str) -> (String, i64) {
+    pub(super) async fn take_task_by(&self, worker: &WorkerId, token: &str) -> (String, i64) {
         let answer = self.run_take(worker, token).await;
         (answer.array()[0].text(), answer.array()[2].int())
     }
@@ -33,7 +33,7 @@ impl Redis {
         self.command(&words).await
     }
 
-    async fn task_is_done(&self, worker: &WorkerId, id: &str) -> i64 {
+    pub(super) async fn task_is_done(&self, worker: &WorkerId, id: &str) -> i64 {
         let (stream, group) = (self.ready(worker), self.group());
         let words = ["EVAL", DONE, "1", &stream, &group, worker.as_str(), id];
         self.command(&words).await.int()
@@ -47,7 +47,7 @@ impl Redis {
             .int()
     }
 
-    async fn undo_task(&self, worker: &WorkerId, token: &str) -> i64 {
+    pub(super) async fn undo_task(&self, worker: &WorkerId, token: &str) -> i64 {
         let (stream, group) = (self.ready(worker), self.group());
         let book = self.key(&format!("gateway:queue:{{{stream}}}"));
         let (bell, message) = (self.key("gateway:bell"), format!("task {worker}"));
