@@ -20,7 +20,8 @@ local gone = {}
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept')
+local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept',
+  'lost_by')
 local next_due, beat, running = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
 
 -- Without memory to spare a script stores something only after it has changed something: what is
@@ -72,6 +73,15 @@ local function own(fields)
   return 1
 end
 
+-- The answer; what is gone is acknowledged, so that it would be told no more if this were lost.
+local function answer(id, fields, number, owned)
+  if #gone > 0 then note('lost_by', token, 'lost', table.concat(gone, ' ', 1, math.min(#gone, 1000))) end
+  return {id, fields, number, gone, owned}
+end
+if known[7] == token then
+  for id in string.gmatch(redis.call('HGET', book, 'lost'), '%S+') do gone[#gone + 1] = id end
+end
+
 local function payload(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if entry then return entry[2] end
@@ -100,7 +110,7 @@ local function hand_out(id, fields, deliveries)
   -- About the last 32.
   while #taken > 1200 do taken = string.sub(taken, string.find(taken, ';', 1, true) + 1) end
   note('next', math.min(next_due, now + lease(fields) + 1), 'taken', taken)
-  return {id, fields, deliveries, gone, own(fields)}
+  return answer(id, fields, deliveries, own(fields))
 end
 
 -- All that is in the worker's hands.
@@ -177,7 +187,7 @@ end
 
 for _ = 1, 100 do
   local entry = read()
-  if not entry then return {'', {}, math.max(0, next_due - now), gone, 0} end
+  if not entry then return answer('', {}, math.max(0, next_due - now), 0) end
   local added = tonumber(string.match(entry[1], '^%d+'))
   if not field(entry[2], 'requeue_count') or added + REST < now then
     return hand_out(entry[1], entry[2], 1)
@@ -186,4 +196,4 @@ for _ = 1, 100 do
   next_due = math.min(next_due, added + REST + 1)
   note('next', next_due)
 end
-return {'', {}, 0, gone, 0}
+return answer('', {}, 0, 0)

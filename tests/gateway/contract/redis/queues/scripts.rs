@@ -20,7 +20,7 @@ impl Redis {
         (answer.array()[0].text(), answer.array()[2].int())
     }
 
-    async fn run_take(&self, worker: &WorkerId, token: &str) -> Reply {
+    pub(super) async fn run_take(&self, worker: &WorkerId, token: &str) -> Reply {
         let (stream, group) = (self.ready(worker), self.group());
         let book = self.key(&format!("gateway:queue:{{{stream}}}"));
         let (owners, bell) = (self.key("gateway:owner:"), self.key("gateway:bell"));
