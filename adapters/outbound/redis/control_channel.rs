@@ -11,6 +11,7 @@ mod origin;
 mod requests;
 mod tail;
 mod take;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,7 +27,6 @@ use gateway_core::ports::{self, ControlError};
 use self::origin::Origin;
 use self::requests::Requests;
 use self::tail::Tail;
-use self::take::Undo;
 use super::Shared;
 use super::doorbell::Kind;
 use super::entry_id::EntryId;
@@ -133,17 +133,15 @@ impl ports::ControlChannel for ControlChannel {
             // It carries less than a poll, so the two do not look for the same.
             bell = bell.distrusted();
         }
-        let undo = Undo::new(&self.mailboxes, worker);
-        let look = || self.look(worker, lane, &undo);
+        // Between a look that found something and the answer nothing is awaited.
+        let look = || self.look(worker, lane);
         let taken = wait_for(&bell, wait, || doorbell.patience(), look).await;
-        let taken = taken.map_err(unavailable)?;
-        undo.forget();
-        Ok(taken)
+        taken.map_err(unavailable)
     }
 
     async fn release(&self, worker: &WorkerId, receipt: &ReceiptId) -> Result<(), ControlError> {
         if let Ok(Some((origin, id))) = origin::of(worker, receipt) {
-            let token = take::token();
+            let token = undo::token();
             let released = self.mailboxes.release(worker, &token, Some((origin, id)));
             released.await.map_err(unavailable)?;
         }

@@ -126,7 +126,9 @@ impl TaskQueue {
         reason: &str,
     ) -> Result<Option<Settled>, LinkError> {
         self.graveyard.add(worker, found, reason).await?;
-        self.settle_by(&scripts::DONE, worker, vec![], &found.id)
+        // Whatever released it meanwhile, it must not be handed out any more.
+        let args = vec!["buried".into()];
+        self.settle_by(&scripts::DONE, worker, args, &found.id)
             .await
     }
 

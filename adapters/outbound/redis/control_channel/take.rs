@@ -1,15 +1,11 @@
-//! Taking a command, and undoing what was taken for nobody.
+//! Taking a command.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
 use fred::types::Value;
 use gateway_core::domain::control::{Command, CommandDelivery, Lane};
 use gateway_core::domain::id::WorkerId;
-use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::super::entry_id::EntryId;
 use super::super::link::LinkError;
@@ -17,7 +13,11 @@ use super::super::waiting::Look;
 use super::super::{receipt, reply};
 use super::origin::Origin;
 use super::tail::{Page, entry_id};
-use super::{ControlChannel, Mailboxes, message};
+use super::undo::Undo;
+use super::{ControlChannel, message};
+
+/// How often something is asked, or dropped, until a look gives others a turn.
+const MAX_ROUNDS: usize = 100;
 
 /// What the script says.
 enum Answer {
@@ -45,10 +45,10 @@ impl ControlChannel {
         &self,
         worker: &WorkerId,
         lane: Lane,
-        undo: &Undo,
     ) -> Result<Look<CommandDelivery>, LinkError> {
-        loop {
-            let (origin, id, command) = match self.pick(worker, lane, undo).await? {
+        for _ in 0..MAX_ROUNDS {
+            let undo = Undo::new(&self.mailboxes, worker);
+            let (origin, id, command) = match self.pick(worker, lane, &undo).await? {
                 Answer::Own(id, fields) => {
                     let read = message::read(&self.mailboxes.shared.keys, &fields);
                     (Origin::Own, id, read.map_err(|reason| reason.to_string()))
@@ -67,14 +67,22 @@ impl ControlChannel {
                 }
             };
             match command {
-                Ok(command) => return self.deliver(worker, origin, id, command).await,
+                Ok(command) => {
+                    let found = self.deliver(worker, origin, id, command).await?;
+                    undo.forget();
+                    return Ok(found);
+                }
                 Err(reason) => {
                     let count = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
                     tracing::warn!(%worker, entry = %id, reason, count, "a command is none, and dropped");
                     self.mailboxes.settle(worker, origin, id).await?;
+                    undo.forget();
                 }
             }
         }
+        // There may be more, after everybody else had a turn.
+        let until = Some(Duration::ZERO);
+        Ok(Look::Nothing { until })
     }
 
     async fn deliver(
@@ -98,13 +106,9 @@ impl ControlChannel {
             back: None,
             page: None,
         };
-        loop {
+        for _ in 0..MAX_ROUNDS {
             match self.ask(worker, lane, &news, undo).await? {
-                Answer::Behind(place) => {
-                    let page = self.tail.after(place).await?;
-                    news.page = Some((place, page));
-                    news.back = None;
-                }
+                Answer::Behind(place) => news.tell(place, self.tail.after(place).await?),
                 Answer::Ahead(place) => {
                     // Another gateway may have read on; if not even that is the last, the stream
                     // is another one than it was.
@@ -120,6 +124,8 @@ impl ControlChannel {
                 }
             }
         }
+        // There may be more, after everybody else had a turn: the place is kept.
+        Ok(Answer::None(Some(Duration::ZERO)))
     }
 
     async fn ask(
@@ -136,14 +142,14 @@ impl ControlChannel {
         };
         let lease = shared.settings.command_lease.as_millis();
         let mut args: Vec<Value> = vec![
-            undo.token.as_str().into(),
+            undo.token().into(),
             shared.keys.control_group().into(),
             worker.as_str().into(),
             lease.to_string().into(),
             lane.into(),
         ];
         args.extend(news.args());
-        undo.armed.store(true, Ordering::Relaxed);
+        undo.arm();
         let script = &self.mailboxes.scripts.take;
         let answer = self.mailboxes.eval(script, worker, args).await;
         if matches!(answer, Err(LinkError::Away(_))) {
@@ -162,6 +168,16 @@ impl ControlChannel {
 }
 
 impl News {
+    /// Tells what came after `place`.
+    fn tell(&mut self, place: EntryId, page: Page) {
+        if page.upto <= place {
+            // The stream is shorter than it was when its end was read.
+            self.last = page.upto;
+        }
+        self.page = Some((place, page));
+        self.back = None;
+    }
+
     fn args(&self) -> Vec<Value> {
         let back = self.back.map(|id| id.to_string()).unwrap_or_default();
         let mut args = vec![self.last.to_string().into(), back.into()];
@@ -198,54 +214,26 @@ fn read(answer: Value) -> Result<(Vec<String>, Answer), LinkError> {
     Ok((given_up, answer))
 }
 
-/// A name for one take, so that it can be repeated and undone.
-pub(super) fn token() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Undoes a take when it is dropped, unless there is nothing to undo.
-pub(super) struct Undo {
-    mailboxes: Arc<Mailboxes>,
-    worker: WorkerId,
-    token: String,
-    /// Whether something may have been taken.
-    armed: AtomicBool,
-}
-
-impl Undo {
-    pub(super) fn new(mailboxes: &Arc<Mailboxes>, worker: &WorkerId) -> Self {
-        Self {
-            mailboxes: mailboxes.clone(),
-            worker: worker.clone(),
-            token: token(),
-            armed: AtomicBool::new(false),
-        }
-    }
-
-    /// There is nothing to undo, for now.
-    pub(super) fn forget(&self) {
-        self.armed.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
+    #[test]
+    fn a_page_that_leads_nowhere_tells_of_the_end() {
+        let id = |text: &str| EntryId::parse(text).expect("is an id");
+        let page = |upto: &str| Page {
+            upto: id(upto),
+            entries: vec![],
         };
-        if !*self.armed.get_mut() {
-            return;
-        }
-        let (mailboxes, worker) = (self.mailboxes.clone(), self.worker.clone());
-        let token = std::mem::take(&mut self.token);
-        runtime.spawn(async move {
-            let attempt = || mailboxes.release(&worker, &token, None);
-            let pauses = ExponentialBuilder::default().without_max_times();
-            // Once the lease is over it is delivered again all the same.
-            let lease = mailboxes.shared.settings.command_lease;
-            if timeout(lease, attempt.retry(pauses)).await.is_err() {
-                tracing::debug!(%worker, "a take could not be undone");
-            }
-        });
+        let mut news = News {
+            last: id("9-0"),
+            back: None,
+            page: None,
+        };
+
+        news.tell(id("5-0"), page("7-0"));
+        assert_eq!(news.last, id("9-0"));
+        news.tell(id("7-0"), page("0-0"));
+        assert_eq!(news.last, id("0-0"));
     }
 }

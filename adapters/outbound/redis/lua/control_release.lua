@@ -10,7 +10,7 @@ local stream, id = ARGV[5], ARGV[6]
 local list = takes()
 for _, take in ipairs(list) do
   if take.token == token then
-    if take.stream == 'void' then return 0 end
+    if take.stream == 'void' or take.stream == 'past' then return 0 end
     stream, id = take.stream, take.id
   end
 end

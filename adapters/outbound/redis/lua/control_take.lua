@@ -1,5 +1,5 @@
 -- Takes the earliest command that the lane can carry, of the worker's own and those for everyone.
--- Run again with the same token, it takes the same.
+-- Run again with the same token, it takes the same, or nothing if the worker holds that no more.
 --
 -- ARGV: token; group; worker; lease in ms; lane (poll, stream); last id of the stream for everyone;
 --   a place to set back to that id; then, if any are known, what came for everyone: the place
@@ -45,11 +45,13 @@ local list = takes()
 for _, take in ipairs(list) do
   if take.token == token then
     if take.stream == 'void' then return { gone, 'void' } end
-    if take.stream == 'global' and deliveries(group, 'global', take.id) then
-      return { gone, 'global', take.id }
+    -- It may be a copy that came late: what it took is settled by then, and another is not for it.
+    if take.stream ~= 'past' and (deliveries(group, take.stream, take.id) or 0) > 0 then
+      if take.stream == 'global' then return { gone, 'global', take.id } end
+      local entry = redis.call('XRANGE', own, take.id, take.id)[1]
+      if entry then return { gone, 'own', take.id, entry[2] } end
     end
-    local entry = take.stream == 'own' and redis.call('XRANGE', own, take.id, take.id)[1]
-    if entry then return { gone, 'own', take.id, entry[2] } end
+    return { gone, 'none', 0 }
   end
 end
 
@@ -130,9 +132,8 @@ local function give_up(id)
 end
 
 local function look_at_own()
-  local pending = redis.pcall('XPENDING', own, group, '-', '+', MAX_HELD)
-  if pending.err then
-    if not pending.err:find('NOGROUP', 1, true) then error(pending.err, 0) end
+  local pending = ask('XPENDING', own, group, '-', '+', MAX_HELD)
+  if not pending then
     redis.call('XGROUP', 'CREATE', own, group, '0')
     pending = {}
   end

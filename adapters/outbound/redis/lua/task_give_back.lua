@@ -6,6 +6,7 @@ local stream, book, group, worker, id, token = KEYS[1], KEYS[2], ARGV[1], ARGV[2
 
 local returned = redis.call('HGET', book, 'returned') or ''
 if string.find(returned, token, 1, true) then return 1 end
+if redis.call('HGET', book, 'lost_by') == token then return -2 end
 local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
 if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
 local held = pending[1]
@@ -15,6 +16,7 @@ if held[4] == 0 then return 0 end
 local entry = redis.call('XRANGE', stream, id, id)[1]
 if not entry then
   redis.call('XACK', stream, group, id)
+  redis.pcall('HSET', book, 'lost_by', token, 'lost', id)
   return -2
 end
 

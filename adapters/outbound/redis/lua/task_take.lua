@@ -1,5 +1,5 @@
 -- Hands a worker's next task out, or says when there may be one. Run again with the same token, it
--- hands the same task out.
+-- hands the same task out, or nothing if that is in the worker's hands no more.
 -- Before it stand GROUP; INTERVAL, TIMEOUT (of heartbeats) and GRACE (of a lease), in ms; OWNERS, what
 -- the key begins with that says whose a run is, '' if that is in another slot; OWNED, for how many ms
 -- that is known; BELL, the channel on which gateways hear of it.
@@ -20,10 +20,12 @@ local gone = {}
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept')
+local known = redis.call('HMGET', book, 'next', 'beat_at', 'running', 'taken', 'voided', 'kept',
+  'lost_by')
 local next_due, beat, running = tonumber(known[1]), tonumber(known[2]), tonumber(known[3])
 
--- Without memory to spare nothing can be noted, but tasks are still handed out.
+-- Without memory to spare a script stores something only after it has changed something: what is
+-- handed out is noted, and when nothing is due may not be, which costs but a look.
 local function note(...)
   local kept = tonumber(known[6])
   if kept and kept > now + KEPT / 2 then
@@ -34,10 +36,14 @@ local function note(...)
   end
 end
 
-local function has_no_group(answer)
-  if not (answer and answer.err) then return false end
-  if not string.find(answer.err, 'NOGROUP', 1, true) then error(answer.err) end
-  return true
+-- What Redis answers, or nothing and true if the group is missing. Asked again, it raises any other
+-- error itself: only so its code comes first, by which it is known.
+local function ask(...)
+  local answer = redis.pcall(...)
+  local refused = answer and answer.err
+  if not refused then return answer end
+  if not string.find(refused, 'NOGROUP', 1, true) then redis.call(...) end
+  return nil, true
 end
 
 local function field(fields, name)
@@ -67,6 +73,15 @@ local function own(fields)
   return 1
 end
 
+-- The answer; what is gone is acknowledged, so that it would be told no more if this were lost.
+local function answer(id, fields, number, owned)
+  if #gone > 0 then note('lost_by', token, 'lost', table.concat(gone, ' ', 1, math.min(#gone, 1000))) end
+  return {id, fields, number, gone, owned}
+end
+if known[7] == token then
+  for id in string.gmatch(redis.call('HGET', book, 'lost'), '%S+') do gone[#gone + 1] = id end
+end
+
 local function payload(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if entry then return entry[2] end
@@ -77,26 +92,33 @@ end
 if known[5] and string.find(known[5], token, 1, true) then return {'', {}, 0, gone, 0} end
 local place = known[4] and string.find(known[4], token, 1, true)
 if place then
-  local before = string.match(known[4], ' ([%d-]+);', place)
-  local fields = payload(before)
-  local held = redis.pcall('XPENDING', stream, GROUP, before, before, 1, worker)[1]
-  if fields and held then return {before, fields, held[4], gone, own(fields)} end
+  -- It may be a copy that came late: what it took is settled by then, and another is not for it.
+  local before = string.match(known[4], '^%S+ ([%d-]+);', place)
+  local held = before and redis.pcall('XPENDING', stream, GROUP, before, before, 1, worker)[1]
+  local entry = held and held[4] > 0 and redis.call('XRANGE', stream, before, before)[1]
+  if entry then return {before, entry[2], held[4], gone, own(entry[2])} end
+  return {'', {}, 0, gone, 0}
 end
 
 local function hand_out(id, fields, deliveries)
-  local taken = (known[4] or '') .. token .. ' ' .. id .. ';'
+  local taken = known[4] or ''
+  -- Whoever took it before holds it no more, and has nothing to undo.
+  if string.find(taken, ' ' .. id .. ';', 1, true) then
+    taken = string.gsub(taken, ' ' .. string.gsub(id, '-', '%%-') .. ';', ' .;')
+  end
+  taken = taken .. token .. ' ' .. id .. ';'
   -- About the last 32.
   while #taken > 1200 do taken = string.sub(taken, string.find(taken, ';', 1, true) + 1) end
   note('next', math.min(next_due, now + lease(fields) + 1), 'taken', taken)
-  return {id, fields, deliveries, gone, own(fields)}
+  return answer(id, fields, deliveries, own(fields))
 end
 
 -- All that is in the worker's hands.
 local function hands()
   local all, from = {}, '-'
   repeat
-    local page = redis.pcall('XPENDING', stream, GROUP, from, '+', 1000, worker)
-    if has_no_group(page) then return all end
+    local page, no_group = ask('XPENDING', stream, GROUP, from, '+', 1000, worker)
+    if no_group then return all end
     for _, entry in ipairs(page) do
       all[#all + 1] = entry
       from = '(' .. entry[1]
@@ -154,17 +176,18 @@ if not next_due or next_due <= now then
 end
 
 local function read()
-  local answer = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
-  if has_no_group(answer) then
+  local words = {'XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>'}
+  local answer, no_group = ask(unpack(words))
+  if no_group then
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
-    answer = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', 1, 'STREAMS', stream, '>')
+    answer = redis.call(unpack(words))
   end
   return answer and answer[1][2][1]
 end
 
 for _ = 1, 100 do
   local entry = read()
-  if not entry then return {'', {}, math.max(0, next_due - now), gone, 0} end
+  if not entry then return answer('', {}, math.max(0, next_due - now), 0) end
   local added = tonumber(string.match(entry[1], '^%d+'))
   if not field(entry[2], 'requeue_count') or added + REST < now then
     return hand_out(entry[1], entry[2], 1)
@@ -173,4 +196,4 @@ for _ = 1, 100 do
   next_due = math.min(next_due, added + REST + 1)
   note('next', next_due)
 end
-return {'', {}, 0, gone, 0}
+return answer('', {}, 0, 0)

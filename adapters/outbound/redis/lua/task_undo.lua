@@ -12,7 +12,9 @@ if id == '' then id = known[1] and string.match(known[1], token .. ' ([%d-]+);')
 voided = voided .. token .. ';'
 -- About the last 32.
 while #voided > 560 do voided = string.match(voided, ';(.*)') end
-redis.pcall('HSET', book, 'voided', voided)
+-- Without memory to spare a script stores something only after it has changed something.
+redis.call('HDEL', book, '')
+redis.call('HSET', book, 'voided', voided)
 if redis.call('PTTL', book) < 1296000000 then redis.call('PEXPIRE', book, 2592000000) end
 if not id then return 0 end
 

@@ -12,6 +12,7 @@ use super::super::reply;
 use super::super::script::Script;
 use super::super::time::millis;
 use super::taken::{self, Found};
+use super::undo::token;
 use super::{TaskQueue, scripts};
 
 /// How long one waits for a lease to be renewed: a result must not be held up by a slow Redis.
@@ -72,6 +73,7 @@ impl TaskQueue {
         let interval = millis(self.shared.settings.heartbeat_interval);
         let mut args = vec![i64::from(running).into(), interval.into()];
         args.extend(self.ring(worker));
+        args.push(token().into());
         let gone = self.run(&scripts::RUNNING, worker, args).await?;
         self.beats.insert(worker.clone(), running);
         self.report_gone(worker, taken::texts(gone)?);
@@ -79,7 +81,8 @@ impl TaskQueue {
     }
 
     pub(super) async fn note_restarted(&self, worker: &WorkerId) -> Result<(), LinkError> {
-        let args = self.ring(worker).to_vec();
+        let mut args = self.ring(worker).to_vec();
+        args.push(token().into());
         let gone = self.run(&scripts::RESTARTED, worker, args).await?;
         self.report_gone(worker, taken::texts(gone)?);
         Ok(())

@@ -13,6 +13,7 @@ use super::super::task_queue::{Queues, Terms};
 use super::Redis;
 
 mod entries;
+mod losses;
 mod scripts;
 mod trouble;
 

@@ -118,3 +118,19 @@ async fn what_a_lane_cannot_carry_is_held_up_to_a_bound_and_blocks_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_delivery_was_forgotten_is_settled_all_the_same() {
+    let (bench, w) = (on_one().await, worker("w"));
+    let own = bench.key("control:w");
+    let group = bench.key("control").replace(':', "-");
+    bench.send(&Recipient::Worker(w.clone()), cancel("t")).await;
+    let (receipt, _) = take(&*bench.channel(), &w).await.expect("comes");
+    bench.command(&["XGROUP", "DESTROY", &own, &group]).await;
+
+    for expected in [Settled::Now, Settled::Before] {
+        let settled = bench.channel().settle(&w, &receipt).await;
+        assert_eq!(settled.expect("settles"), expected);
+    }
+    assert_eq!(take(&*bench.channel(), &w).await, None);
+}

@@ -9,6 +9,7 @@ use super::{broadcast, cancel, take_and_settle};
 use crate::support::servers::Reply;
 
 const SHARED: &str = include_str!("../../../../../adapters/outbound/redis/lua/control_mailbox.lua");
+const SETTLE: &str = include_str!("../../../../../adapters/outbound/redis/lua/control_settle.lua");
 const TAKE: &str = include_str!("../../../../../adapters/outbound/redis/lua/control_take.lua");
 const RELEASE: &str =
     include_str!("../../../../../adapters/outbound/redis/lua/control_release.lua");
@@ -107,4 +108,63 @@ async fn undoing_a_take_undoes_nobody_elses() {
     assert_eq!(bench.take_by("b").await, taken);
     assert_eq!(bench.undo("a").await, 0);
     assert_eq!(bench.take_by("c").await, ["none"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_take_that_comes_late_takes_nothing() {
+    let (bench, w) = (on_one().await, worker("w"));
+    bench.channel().join(&w).await.expect("joins");
+    let group = bench.key("control").replace(':', "-");
+    let to = Recipient::Worker(w);
+    for task in ["own-1", "own-2"] {
+        bench.send(&to, cancel(task)).await;
+    }
+    for task in ["all-1", "all-2"] {
+        broadcast(&bench, cancel(task)).await;
+    }
+
+    let mut streams = Vec::new();
+    for token in ["a", "b", "c", "d"] {
+        let taken = bench.take_by(token).await;
+        let settle = [group.as_str(), &taken[0], &taken[1]];
+        assert_eq!(bench.run(SETTLE, &settle).await, Reply::Int(1));
+        assert_eq!(bench.take_by(token).await, ["none"]);
+        streams.push(taken[0].clone());
+    }
+    assert_eq!(streams, ["own", "own", "global", "global"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_take_of_what_another_took_since_takes_nothing() {
+    let (bench, w) = (on_one().await, worker("w"));
+    bench.channel().join(&w).await.expect("joins");
+    bench.send(&Recipient::Worker(w.clone()), cancel("t")).await;
+    let (stream, group) = (
+        bench.key("control:w"),
+        bench.key("control").replace(':', "-"),
+    );
+    let first = bench.take_by("a").await;
+    let id = first[1].as_str();
+    let lose = ["XCLAIM", &stream, &group, "w", "0", id, "TIME", "0"];
+    bench.command(&lose).await;
+    assert_eq!(bench.take_by("b").await, first);
+
+    assert_eq!(bench.undo("a").await, 0);
+    bench.send(&Recipient::Worker(w), cancel("other")).await;
+    assert_eq!(bench.take_by("a").await, ["none"]);
+    assert_eq!(bench.undo("b").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_redis_is_told_with_its_code_first() {
+    let bench = on_one().await;
+    bench.command(&["SET", &bench.key("control:w"), "x"]).await;
+    let group = bench.key("control").replace(':', "-");
+
+    let take = ["a", &group, "w", "60000", "poll", "0-0", ""];
+    for (script, args) in [(TAKE, &take[..]), (SETTLE, &[&group, "own", "1-0"])] {
+        let refused = bench.run(script, args).await;
+        let error = refused.error().expect("is refused");
+        assert!(error.starts_with("WRONGTYPE "), "{error}");
+    }
 }

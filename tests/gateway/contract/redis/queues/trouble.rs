@@ -5,7 +5,8 @@ use gateway_core::domain::task::{Settled, Sign, Verdict};
 
 use super::super::super::task_queue::Queues as _;
 use super::super::super::{LONG, NOW, worker};
-use super::super::{Redis, on_one};
+use super::super::{Redis, Server, on_one, start};
+use crate::support::servers::RedisServer;
 
 /// How many payloads are known to be lost.
 fn lost(redis: &Redis) -> usize {
@@ -206,4 +207,27 @@ async fn an_entry_of_thousands_of_fields_is_buried_whole() {
     let letter = letters.array()[0].array()[1].texts();
     // And six of ours.
     assert_eq!(letter.len(), 2 * (fields.len() + 6));
+}
+
+#[tokio::test]
+async fn without_memory_takes_are_repeated_and_undone_all_the_same() {
+    let server: &'static RedisServer = Box::leak(Box::new(RedisServer::start().await));
+    let redis = start(Server::One(server), &server.url()).await;
+    let w = worker("w");
+    let first = redis.add(&w, &[("task_id", "t-1")]).await;
+    let second = redis.add(&w, &[("task_id", "t-2")]).await;
+    let third = redis.add(&w, &[("task_id", "t-3")]).await;
+    redis.take_task_by(&w, "0a").await;
+    assert_eq!(redis.task_is_done(&w, &first).await, 1);
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+
+    assert_eq!(redis.undo_task(&w, "0b").await, 0);
+    assert_eq!(redis.take_task_by(&w, "0b").await.0, "");
+    assert_eq!(redis.take_task_by(&w, "0c").await, (second.clone(), 1));
+    assert_eq!(redis.take_task_by(&w, "0c").await, (second, 1));
+    assert_eq!(redis.undo_task(&w, "0c").await, 1);
+    assert_eq!(redis.depths(&w).await, (1, 2));
+    assert_eq!(redis.take_task_by(&w, "0d").await.1, 1);
+    assert_eq!(redis.take_task_by(&w, "0e").await, (third, 1));
+    server.stop();
 }
