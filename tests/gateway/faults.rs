@@ -10,6 +10,7 @@ mod given_up;
 mod network;
 mod redis_away;
 mod restarts;
+mod rights;
 mod slow;
 mod states;
 mod trial;

@@ -162,44 +162,50 @@ impl Listener {
         if clustered {
             doorbell.hear_by(Ear::Deaf);
         } else {
-            shards::spawn(&self.link, doorbell);
             doorbell.hear_by(Ear::Shards);
+            shards::spawn(&self.link, doorbell);
         }
     }
 
     /// Turns notifications on where that is allowed, and subscribes to all there is to hear.
     async fn listen(&mut self, doorbell: &Doorbell) {
         self.asked = true;
+        // What gateways tell each other is heard whatever becomes of the rest.
+        let channels = vec![doorbell.0.keys.bell(), self.probe.clone()];
+        if let Err(error) = self.client.subscribe(channels).await {
+            debug!(%error, "cannot subscribe yet");
+        }
         for node in self.client.active_connections() {
             if let Err(error) = self.turn_on(&node).await {
                 // A connection may be made before it is known that Redis is there.
                 self.asked &= !matches!(error, LinkError::Away(_));
                 debug!(%node, %error, "notifications cannot be turned on");
             }
-            if let Err(error) = self.subscribe(doorbell, node).await {
-                debug!(%error, "cannot subscribe yet");
+            if let Err(error) = self.subscribe(doorbell, &node).await {
+                debug!(%node, %error, "cannot subscribe to notifications");
             }
         }
         // Whatever came while nobody listened.
         doorbell.ring_all();
     }
 
-    async fn subscribe(&self, doorbell: &Doorbell, node: Server) -> Result<(), LinkError> {
+    /// Subscribes to what a node tells of entries.
+    async fn subscribe(&self, doorbell: &Doorbell, node: &Server) -> Result<(), LinkError> {
         let keys = &doorbell.0.keys;
         let channel = |key: &str| format!("__keyspace@{}__:{key}", self.link.database());
+        // A user must have the right to each of them word for word. Redis tells of all or of none, so
+        // whoever hears of the tests hears of the rest; fred does not say what was refused.
         let patterns = vec![
             channel(&format!("{}*", keys.ready_prefix())),
             channel(&format!("{}*", keys.control_prefix())),
-            channel(&self.probe),
+            channel(&keys.probe("*")),
         ];
-        let channels = vec![keys.bell(), self.probe.clone()];
         if self.link.is_clustered() {
             let client = self.client.with_cluster_node(node);
-            client.psubscribe(patterns).await?;
+            Ok(client.psubscribe(patterns).await?)
         } else {
-            self.client.psubscribe(patterns).await?;
+            Ok(self.client.psubscribe(patterns).await?)
         }
-        Ok(self.client.subscribe(channels).await?)
     }
 
     async fn turn_on(&self, node: &Server) -> Result<(), LinkError> {
