@@ -19,6 +19,7 @@ use tracing::debug;
 
 use super::super::link::{Link, LinkError};
 use super::super::reply;
+use super::super::script::Script;
 use super::{Doorbell, Ear, Inner};
 
 /// Connections that wait.
@@ -111,6 +112,7 @@ pub(super) fn spawn(link: &Link, doorbell: &Doorbell) {
                 .0
                 .keys
                 .probe(&format!("{:016x}", rand::random::<u64>())),
+            script: Script::new(include_str!("../lua/probe.lua")),
             streams: HashMap::new(),
         };
         tokio::spawn(waiter.run());
@@ -123,8 +125,9 @@ struct Waiter {
     link: Link,
     doorbell: Weak<Inner>,
     client: Client,
-    /// A stream of its own: an entry there ends the wait.
+    /// A stream of its own: an entry there, which this script makes, ends the wait.
     wake: String,
+    script: Script,
     streams: HashMap<String, Watched>,
 }
 
@@ -172,7 +175,8 @@ impl Waiter {
             heard = &mut wait => heard?,
             () = shard.newcomers.notified() => {
                 sleep(GATHER).await;
-                self.link.write_once("XADD", self.waking()).await?;
+                let wakes = vec![self.wake.clone()];
+                self.link.eval(&self.script, wakes, Vec::new()).await?;
                 wait.await?
             }
         };
@@ -245,14 +249,6 @@ impl Waiter {
             let command = CustomCommand::new_static("XREAD", ClusterHash::Random, true);
             heard(Box::pin(client.custom(command, args)).await?)
         }
-    }
-
-    fn waking(&self) -> Vec<Value> {
-        let entry = ["MAXLEN", "1", "*", "wake", "1"].map(Value::from);
-        [Value::from(self.wake.as_str())]
-            .into_iter()
-            .chain(entry)
-            .collect()
     }
 }
 
