@@ -45,6 +45,8 @@ struct Listener {
     message_misses: u32,
     /// Whether Redis was asked to tell of entries; it may have been away.
     asked: bool,
+    /// The nodes there were at the last test.
+    nodes: Vec<Server>,
     /// Whether an operator was told that notifications cannot be had.
     warned: bool,
 }
@@ -62,6 +64,7 @@ impl Listener {
             entry_misses: 0,
             message_misses: 0,
             asked: false,
+            nodes: Vec::new(),
             warned: false,
         }
     }
@@ -123,12 +126,12 @@ impl Listener {
         if !self.asked {
             self.listen(doorbell).await;
         }
-        if self.message_misses >= RECONNECT_AFTER {
+        if self.misses_a_node() {
+            debug!("the listener connects to the nodes that came since");
+            self.connect_anew(doorbell).await;
+        } else if self.message_misses >= RECONNECT_AFTER {
             debug!("the listener at Redis is deaf and connects anew");
-            self.message_misses = 0;
-            doorbell.hear_by(Ear::Deaf);
-            // It connects in its own time, and the next test tells.
-            let _begun = tokio::time::timeout(PERIOD, self.client.force_reconnection()).await;
+            self.connect_anew(doorbell).await;
         } else if self.entry_misses >= DEAF_AFTER && doorbell.ear() != Ear::Shards {
             self.without_notifications(doorbell).await;
         }
@@ -165,6 +168,24 @@ impl Listener {
             doorbell.hear_by(Ear::Shards);
             shards::spawn(&self.link, doorbell);
         }
+    }
+
+    /// Whether a cluster has a node that came since it connected: nothing else tells of it.
+    fn misses_a_node(&mut self) -> bool {
+        let nodes = self.link.nodes();
+        if self.nodes == nodes {
+            return false;
+        }
+        self.nodes = nodes;
+        let known = self.client.active_connections();
+        self.link.is_clustered() && self.nodes.iter().any(|node| !known.contains(node))
+    }
+
+    /// Has its connections made anew, in their own time; the next test tells.
+    async fn connect_anew(&mut self, doorbell: &Doorbell) {
+        self.message_misses = 0;
+        doorbell.hear_by(Ear::Deaf);
+        let _begun = tokio::time::timeout(PERIOD, self.client.force_reconnection()).await;
     }
 
     /// Turns notifications on where that is allowed, and subscribes to all there is to hear.
