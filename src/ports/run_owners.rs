@@ -5,7 +5,8 @@ use crate::ports::Cause;
 
 /// Who remembers which worker a run belongs to.
 ///
-/// A run is forgotten when nothing was heard of it for long, or when too many are known.
+/// A run is forgotten when nothing was heard of it for long. Where memory is bounded by number, it
+/// may be forgotten sooner, when too many are known.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait RunOwners: Send + Sync {

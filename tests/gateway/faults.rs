@@ -13,6 +13,7 @@ mod redis_away;
 mod restarts;
 #[cfg(feature = "mysql")]
 mod results;
+mod rights;
 mod slow;
 mod states;
 mod trial;

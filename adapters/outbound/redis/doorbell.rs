@@ -71,23 +71,28 @@ impl Doorbell {
         keys: &Keys,
         moved: impl Fn(Option<&RunId>) + Send + Sync + 'static,
     ) -> Self {
-        let doorbell = Self(Arc::new(Inner {
-            keys: keys.clone(),
-            tasks: Bells::default(),
-            controls: Bells::default(),
-            ear: AtomicU8::new(Ear::Deaf as u8),
-            moved: Box::new(moved),
-            shards: shards::Shards::default(),
-        }));
+        let doorbell = Self::new(keys, Box::new(moved));
         events::spawn(link, &doorbell);
         doorbell
     }
 
+    fn new(keys: &Keys, moved: Moved) -> Self {
+        Self(Arc::new(Inner {
+            keys: keys.clone(),
+            tasks: Bells::default(),
+            controls: Bells::default(),
+            ear: AtomicU8::new(Ear::Deaf as u8),
+            moved,
+            shards: shards::Shards::default(),
+        }))
+    }
+
     /// The bell of `worker`; while it is held, it rings.
     pub(super) fn bell(&self, kind: Kind, worker: &WorkerId) -> Bell {
-        let ear = self.ear();
-        let bell = self.bells(kind).hold(worker, ear == Ear::Events);
-        if ear == Ear::Shards {
+        let trusted = self.ear() == Ear::Events;
+        let bell = self.bells(kind).hold(worker, trusted);
+        // Whoever changes the ear watches for all whose bell hangs by then.
+        if self.ear() == Ear::Shards {
             self.0.shards.watch(self.stream(kind, worker));
         }
         bell
@@ -98,6 +103,15 @@ impl Doorbell {
         match self.ear() {
             Ear::Events | Ear::Shards => Duration::from_secs(30),
             Ear::Deaf => Duration::from_millis(500),
+        }
+    }
+
+    /// Waits on the streams of all who wait by now.
+    fn watch_all(&self) {
+        for kind in [Kind::Task, Kind::Control] {
+            for worker in self.bells(kind).workers() {
+                self.0.shards.watch(self.stream(kind, &worker));
+            }
         }
     }
 
@@ -154,7 +168,7 @@ impl Doorbell {
     }
 
     fn ear(&self) -> Ear {
-        match self.0.ear.load(Ordering::Relaxed) {
+        match self.0.ear.load(Ordering::SeqCst) {
             1 => Ear::Events,
             2 => Ear::Shards,
             _ => Ear::Deaf,
@@ -162,8 +176,30 @@ impl Doorbell {
     }
 
     fn hear_by(&self, ear: Ear) {
-        self.0.ear.store(ear as u8, Ordering::Relaxed);
+        self.0.ear.store(ear as u8, Ordering::SeqCst);
+        if ear == Ear::Shards {
+            self.watch_all();
+        }
         // Those who wait go by the patience of before, and may have missed something.
         self.ring_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_before_the_streams_are_waited_on_is_woken_by_them() {
+        let doorbell = Doorbell::new(&Keys::new("n"), Box::new(|_| {}));
+        let worker = WorkerId::parse("w").expect("is an identifier");
+        let _task = doorbell.bell(Kind::Task, &worker);
+        let _control = doorbell.bell(Kind::Control, &worker);
+        assert!(doorbell.0.shards.watched().is_empty());
+
+        doorbell.hear_by(Ear::Shards);
+        let mut watched = doorbell.0.shards.watched();
+        watched.sort();
+        assert_eq!(watched, ["n:control:w", "n:task:ready:w"]);
     }
 }

@@ -5,7 +5,7 @@ use tokio::time::{Duration, timeout};
 
 use super::fleet::Fleet;
 use crate::support::OnRedis;
-use crate::support::servers::{RedisCluster, until};
+use crate::support::servers::{RedisCluster, RedisServer, until};
 
 /// Workers, and tasks for each.
 const WORKERS: usize = 30;
@@ -89,6 +89,76 @@ async fn the_listener_at_one_node_is_killed_again_and_again() {
     }
     assert!(killed > 0, "nobody listened");
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_later_is_listened_to() {
+    let cluster = RedisCluster::start().await;
+    let masters = cluster.masters().await;
+    // One without slots is no part of what clients see.
+    give_away_all(&cluster, masters[2], masters[0]).await;
+    let gateway = OnRedis::start(&cluster.url(), "n").await;
+    let worker = gateway.worker("w-0");
+    worker.poll(1).await.expect("is served");
+    assert!(!is_listened_to(masters[2]).await);
+
+    cluster.reshard(&[stream(0)], masters[2]).await;
+    until("it is listened to", || async {
+        worker.poll(1).await.expect("is served");
+        is_listened_to(masters[2]).await.then_some(())
+    })
+    .await;
+    let polls = tokio::spawn(async move { worker.poll(WAIT_MS).await });
+    enqueue(&cluster, 0, 0..1).await;
+    let polled = timeout(SOON, polls).await.expect("is told of the task");
+    let polled = polled.expect("does not panic").expect("is served");
+    assert!(polled.has_task);
+    gateway.stop().await;
+}
+
+/// Makes one node that of all the slots of another, which are empty.
+async fn give_away_all(cluster: &RedisCluster, from: &RedisServer, to: &RedisServer) {
+    for node in cluster.nodes() {
+        // Else one without slots becomes a replica.
+        let set = ["CONFIG", "SET", "cluster-allow-replica-migration", "no"];
+        assert_eq!(node.command(&set).await.error(), None);
+    }
+    let to_id = to.command(&["CLUSTER", "MYID"]).await.text();
+    // Those who are told by others believe whoever has the newest word.
+    to.command(&["CLUSTER", "BUMPEPOCH"]).await;
+    let slots = slots_of(to, from.port()).await;
+    for node in cluster.masters().await {
+        let mut redis = node.connect().await;
+        for slot in &slots {
+            let give = ["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to_id];
+            redis.send(&give).await.expect("sends");
+        }
+        for _ in &slots {
+            let given = redis.receive().await.expect("answers");
+            assert_eq!(given.error(), None);
+        }
+    }
+    for node in cluster.nodes() {
+        until("all have heard of it", || async {
+            slots_of(node, from.port()).await.is_empty().then_some(())
+        })
+        .await;
+    }
+}
+
+/// The slots of the node at this port, as another node knows it.
+async fn slots_of(node: &RedisServer, port: u16) -> Vec<i64> {
+    let ranges = node.command(&["CLUSTER", "SLOTS"]).await;
+    let ranges = ranges.array().iter().map(|range| range.array());
+    let its = ranges.filter(|range| range[2].array()[1].int() == i64::from(port));
+    its.flat_map(|range| range[0].int()..=range[1].int())
+        .collect()
+}
+
+/// Whether somebody subscribes to what this node tells of.
+async fn is_listened_to(node: &RedisServer) -> bool {
+    let patterns = node.command(&["PUBSUB", "NUMPAT"]).await.int();
+    patterns > 0
 }
 
 fn stream(place: usize) -> String {

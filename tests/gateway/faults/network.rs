@@ -50,7 +50,7 @@ async fn answers_get_lost_and_no_task_with_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_get_lost_and_no_line_is_lost_or_doubled() {
-    const BATCHES: i64 = 1000;
+    const BATCHES: i64 = 200;
     const LINES: i64 = 10;
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port()).await;

@@ -81,6 +81,18 @@ async fn without_notifications_those_who_wait_are_woken_all_the_same() {
     .await;
     let gateway = OnRedis::start(&server.url(), "n").await;
     let mut redis = server.connect().await;
+    // A newcomer makes the streams be waited on anew, once they are: by an entry of our own.
+    let newcomer = gateway.worker("newcomer");
+    let own = until("it waits on the streams", || async {
+        newcomer.poll(1).await.expect("polls");
+        let own = server.command(&["KEYS", "n:gateway:probe:*"]).await;
+        Some(own.texts()).filter(|own| own.len() > 1)
+    })
+    .await;
+    for key in own {
+        let left = server.command(&["PTTL", &key]).await.int();
+        assert_ne!(left, -1, "{key} stays for ever");
+    }
 
     // More than once, as the first may be found by a look.
     for round in 0..5 {

@@ -47,6 +47,11 @@ impl Bells {
         }
     }
 
+    /// The workers that have a bell.
+    pub(super) fn workers(&self) -> Vec<WorkerId> {
+        self.0.iter().map(|hung| hung.key().clone()).collect()
+    }
+
     /// Takes those down that nobody holds and that tell nothing any more.
     pub(super) fn sweep(&self) {
         self.0

@@ -45,6 +45,8 @@ struct Listener {
     message_misses: u32,
     /// Whether Redis was asked to tell of entries; it may have been away.
     asked: bool,
+    /// The nodes there were at the last test.
+    nodes: Vec<Server>,
     /// Whether an operator was told that notifications cannot be had.
     warned: bool,
 }
@@ -62,6 +64,7 @@ impl Listener {
             entry_misses: 0,
             message_misses: 0,
             asked: false,
+            nodes: Vec::new(),
             warned: false,
         }
     }
@@ -123,12 +126,12 @@ impl Listener {
         if !self.asked {
             self.listen(doorbell).await;
         }
-        if self.message_misses >= RECONNECT_AFTER {
+        if self.misses_a_node() {
+            debug!("the listener connects to the nodes that came since");
+            self.connect_anew(doorbell).await;
+        } else if self.message_misses >= RECONNECT_AFTER {
             debug!("the listener at Redis is deaf and connects anew");
-            self.message_misses = 0;
-            doorbell.hear_by(Ear::Deaf);
-            // It connects in its own time, and the next test tells.
-            let _begun = tokio::time::timeout(PERIOD, self.client.force_reconnection()).await;
+            self.connect_anew(doorbell).await;
         } else if self.entry_misses >= DEAF_AFTER && doorbell.ear() != Ear::Shards {
             self.without_notifications(doorbell).await;
         }
@@ -162,44 +165,68 @@ impl Listener {
         if clustered {
             doorbell.hear_by(Ear::Deaf);
         } else {
-            shards::spawn(&self.link, doorbell);
             doorbell.hear_by(Ear::Shards);
+            shards::spawn(&self.link, doorbell);
         }
+    }
+
+    /// Whether a cluster has a node that came since it connected: nothing else tells of it.
+    fn misses_a_node(&mut self) -> bool {
+        let nodes = self.link.nodes();
+        if self.nodes == nodes {
+            return false;
+        }
+        self.nodes = nodes;
+        let known = self.client.active_connections();
+        self.link.is_clustered() && self.nodes.iter().any(|node| !known.contains(node))
+    }
+
+    /// Has its connections made anew, in their own time; the next test tells.
+    async fn connect_anew(&mut self, doorbell: &Doorbell) {
+        self.message_misses = 0;
+        doorbell.hear_by(Ear::Deaf);
+        let _begun = tokio::time::timeout(PERIOD, self.client.force_reconnection()).await;
     }
 
     /// Turns notifications on where that is allowed, and subscribes to all there is to hear.
     async fn listen(&mut self, doorbell: &Doorbell) {
         self.asked = true;
+        // What gateways tell each other is heard whatever becomes of the rest.
+        let channels = vec![doorbell.0.keys.bell(), self.probe.clone()];
+        if let Err(error) = self.client.subscribe(channels).await {
+            debug!(%error, "cannot subscribe yet");
+        }
         for node in self.client.active_connections() {
             if let Err(error) = self.turn_on(&node).await {
                 // A connection may be made before it is known that Redis is there.
                 self.asked &= !matches!(error, LinkError::Away(_));
                 debug!(%node, %error, "notifications cannot be turned on");
             }
-            if let Err(error) = self.subscribe(doorbell, node).await {
-                debug!(%error, "cannot subscribe yet");
+            if let Err(error) = self.subscribe(doorbell, &node).await {
+                debug!(%node, %error, "cannot subscribe to notifications");
             }
         }
         // Whatever came while nobody listened.
         doorbell.ring_all();
     }
 
-    async fn subscribe(&self, doorbell: &Doorbell, node: Server) -> Result<(), LinkError> {
+    /// Subscribes to what a node tells of entries.
+    async fn subscribe(&self, doorbell: &Doorbell, node: &Server) -> Result<(), LinkError> {
         let keys = &doorbell.0.keys;
         let channel = |key: &str| format!("__keyspace@{}__:{key}", self.link.database());
+        // A user must have the right to each of them word for word. Redis tells of all or of none, so
+        // whoever hears of the tests hears of the rest; fred does not say what was refused.
         let patterns = vec![
             channel(&format!("{}*", keys.ready_prefix())),
             channel(&format!("{}*", keys.control_prefix())),
-            channel(&self.probe),
+            channel(&keys.probe("*")),
         ];
-        let channels = vec![keys.bell(), self.probe.clone()];
         if self.link.is_clustered() {
             let client = self.client.with_cluster_node(node);
-            client.psubscribe(patterns).await?;
+            Ok(client.psubscribe(patterns).await?)
         } else {
-            self.client.psubscribe(patterns).await?;
+            Ok(self.client.psubscribe(patterns).await?)
         }
-        Ok(self.client.subscribe(channels).await?)
     }
 
     async fn turn_on(&self, node: &Server) -> Result<(), LinkError> {

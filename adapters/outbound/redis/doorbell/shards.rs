@@ -19,6 +19,7 @@ use tracing::debug;
 
 use super::super::link::{Link, LinkError};
 use super::super::reply;
+use super::super::script::Script;
 use super::{Doorbell, Ear, Inner};
 
 /// Connections that wait.
@@ -31,8 +32,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long newcomers are gathered before the wait begins anew with them.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How long a stream is waited on after the last who asked for it: polls come again and again.
-const LINGER: Duration = Duration::from_secs(30);
+/// How long a stream is waited on after the last who asked for it: longer than a poll may wait, and
+/// polls come again and again.
+const LINGER: Duration = Duration::from_secs(90);
 
 /// What all know of an empty stream.
 const BEGINNING: &str = "0-0";
@@ -41,13 +43,14 @@ const BEGINNING: &str = "0-0";
 pub(super) struct Shards {
     each: [Shard; SHARDS],
     spread: RandomState,
-    spawned: AtomicBool,
 }
 
 #[derive(Default)]
 struct Shard {
     wanted: Mutex<HashSet<String>>,
     newcomers: Notify,
+    /// Whether somebody waits on them.
+    served: AtomicBool,
 }
 
 impl Default for Shards {
@@ -55,7 +58,6 @@ impl Default for Shards {
         Self {
             each: std::array::from_fn(|_| Shard::default()),
             spread: RandomState::new(),
-            spawned: AtomicBool::new(false),
         }
     }
 }
@@ -68,6 +70,13 @@ impl Shards {
         let place = usize::try_from(self.spread.hash_one(&stream) % count);
         self.each[place.unwrap_or_default()].want(stream);
     }
+
+    /// What is to be watched and is not yet.
+    #[cfg(test)]
+    pub(super) fn watched(&self) -> Vec<String> {
+        let wanted = self.each.iter().map(|shard| shard.wanted().clone());
+        wanted.flatten().collect()
+    }
 }
 
 impl Shard {
@@ -76,19 +85,24 @@ impl Shard {
         self.newcomers.notify_one();
     }
 
+    /// Whether whoever asks is to wait on them from now on, as nobody does.
+    fn serve(&self) -> bool {
+        !self.served.swap(true, Ordering::SeqCst)
+    }
+
     fn wanted(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         // Nothing panics while the lock is held, so a poisoned state is still whole.
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Begins to wait on all that is watched, until the doorbell hears another way.
+/// Begins to wait on all that is watched, until the doorbell hears another way. It must hear this
+/// way by now.
 pub(super) fn spawn(link: &Link, doorbell: &Doorbell) {
-    let shards = &doorbell.0.shards;
-    if shards.spawned.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    for place in 0..SHARDS {
+    for (place, shard) in doorbell.0.shards.each.iter().enumerate() {
+        if !shard.serve() {
+            continue;
+        }
         let waiter = Waiter {
             place,
             link: link.clone(),
@@ -98,6 +112,7 @@ pub(super) fn spawn(link: &Link, doorbell: &Doorbell) {
                 .0
                 .keys
                 .probe(&format!("{:016x}", rand::random::<u64>())),
+            script: Script::new(include_str!("../lua/probe.lua")),
             streams: HashMap::new(),
         };
         tokio::spawn(waiter.run());
@@ -110,8 +125,9 @@ struct Waiter {
     link: Link,
     doorbell: Weak<Inner>,
     client: Client,
-    /// A stream of its own: an entry there ends the wait.
+    /// A stream of its own: an entry there, which this script makes, ends the wait.
     wake: String,
+    script: Script,
     streams: HashMap<String, Watched>,
 }
 
@@ -125,15 +141,20 @@ impl Waiter {
     async fn run(mut self) {
         let _task = self.client.connect();
         while let Some(doorbell) = self.doorbell.upgrade().map(Doorbell) {
+            let shard = &doorbell.0.shards.each[self.place];
             if doorbell.ear() != Ear::Shards {
-                doorbell.0.shards.spawned.store(false, Ordering::Relaxed);
-                break;
+                shard.served.store(false, Ordering::SeqCst);
+                // It may hear this way again, and have found us still there.
+                if doorbell.ear() != Ear::Shards || !shard.serve() {
+                    break;
+                }
             }
             if let Err(error) = self.turn(&doorbell).await {
                 debug!(%error, "waiting on the streams failed");
                 // Whoever waits looks by itself meanwhile, and once all is well.
                 sleep(GRACE / 4).await;
                 self.streams.clear();
+                doorbell.watch_all();
                 doorbell.ring_all();
             }
         }
@@ -154,7 +175,8 @@ impl Waiter {
             heard = &mut wait => heard?,
             () = shard.newcomers.notified() => {
                 sleep(GATHER).await;
-                self.link.write_once("XADD", self.waking()).await?;
+                let wakes = vec![self.wake.clone()];
+                self.link.eval(&self.script, wakes, Vec::new()).await?;
                 wait.await?
             }
         };
@@ -227,14 +249,6 @@ impl Waiter {
             let command = CustomCommand::new_static("XREAD", ClusterHash::Random, true);
             heard(Box::pin(client.custom(command, args)).await?)
         }
-    }
-
-    fn waking(&self) -> Vec<Value> {
-        let entry = ["MAXLEN", "1", "*", "wake", "1"].map(Value::from);
-        [Value::from(self.wake.as_str())]
-            .into_iter()
-            .chain(entry)
-            .collect()
     }
 }
 

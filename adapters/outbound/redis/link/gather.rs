@@ -11,7 +11,8 @@ use dashmap::DashMap;
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 use super::super::reply;
 use super::super::script::Script;
@@ -25,6 +26,14 @@ const MAX_LIGHT: usize = 4 * 1024;
 
 /// Calls of one script that may wait to be sent; whoever comes then waits for room.
 const MAX_WAITING: usize = 10_000;
+
+/// How long the next batch waits for the answer to the one before; then it goes over another
+/// connection, as one that gives no answer may be to blame.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Slow batches under way at the most: so many go within the time for one command, about, so that a
+/// connection that gives no answer never has them all.
+const MAX_SLOW: usize = 20;
 
 /// Who waits for which script, by its digest.
 #[derive(Default)]
@@ -89,23 +98,57 @@ impl Gatherers {
 /// Sends what waits, one batch after the other, as long as anybody holds the link. While a batch is
 /// on its way the next one fills: the more there is to do, the less each call costs.
 async fn gather(link: Weak<Inner>, script: Script, mut waiting: mpsc::Receiver<Call>) {
+    let mut slow = JoinSet::new();
     let mut calls = Vec::new();
     while !calls.is_empty() || waiting.recv_many(&mut calls, MAX_TOGETHER).await > 0 {
         // Whoever is about to call gets the chance to come along.
         tokio::task::yield_now().await;
-        while calls.len() < MAX_TOGETHER
-            && let Ok(call) = waiting.try_recv()
-        {
-            calls.push(call);
-        }
+        fill(&mut calls, &mut waiting);
         let Some(link) = link.upgrade().map(Link) else {
             return;
         };
-        let answered = send(&link, &script, std::mem::take(&mut calls)).await;
+        let patience = link.timeout();
+        let batch = send(link, script.clone(), std::mem::take(&mut calls));
+        let answered = until_next(&mut slow, batch).await;
         if !answered {
-            calls.extend(give_up(&mut waiting, link.timeout()));
+            calls.extend(give_up(&mut waiting, patience));
         }
     }
+}
+
+/// Adds what waits, and leaves out those whose callers are gone.
+fn fill(calls: &mut Vec<Call>, waiting: &mut mpsc::Receiver<Call>) {
+    calls.retain(|call| !call.answer.is_closed());
+    while calls.len() < MAX_TOGETHER
+        && let Ok(call) = waiting.try_recv()
+    {
+        if !call.answer.is_closed() {
+            calls.push(call);
+        }
+    }
+}
+
+/// Sees to a batch until the next may go: when it is answered, or is one of the slow. Whether Redis
+/// gave an answer to all that ended meanwhile.
+async fn until_next(
+    slow: &mut JoinSet<bool>,
+    batch: impl Future<Output = bool> + Send + 'static,
+) -> bool {
+    let mut batch = Box::pin(batch);
+    let mut answered = true;
+    match timeout(SLOW, batch.as_mut()).await {
+        Ok(ended) => answered = ended,
+        Err(_) => drop(slow.spawn(batch)),
+    }
+    while let Some(ended) = slow.try_join_next() {
+        answered &= ended.unwrap_or(false);
+    }
+    while slow.len() >= MAX_SLOW
+        && let Some(ended) = slow.join_next().await
+    {
+        answered &= ended.unwrap_or(false);
+    }
+    answered
 }
 
 /// Tells those who have waited for so long, and returns the first who has not.
@@ -121,7 +164,10 @@ fn give_up(waiting: &mut mpsc::Receiver<Call>, patience: Duration) -> Option<Cal
 }
 
 /// Sends a batch, and tells each what came of it. Whether Redis gave any answer.
-async fn send(link: &Link, script: &Script, mut calls: Vec<Call>) -> bool {
+async fn send(link: Link, script: Script, mut calls: Vec<Call>) -> bool {
+    if calls.is_empty() {
+        return true;
+    }
     if calls.len() == 1
         && let Some(call) = calls.pop()
     {
@@ -177,52 +223,4 @@ fn split(all: Value, calls: usize) -> Result<Vec<Result<Value, LinkError>>, Link
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn behind_a_silent_redis_those_are_told_who_have_waited_as_long() {
-        let (calls, mut waiting) = mpsc::channel(2);
-        let patience = Duration::from_secs(2);
-        let mut answers = Vec::new();
-        for _ in 0..2 {
-            let (answer, answered) = oneshot::channel();
-            let call = Call {
-                keys: vec![],
-                args: vec![],
-                since: Instant::now(),
-                answer,
-            };
-            calls.try_send(call).expect("has room");
-            answers.push(answered);
-            tokio::time::advance(patience / 2).await;
-        }
-
-        let left = give_up(&mut waiting, patience);
-        let told = answers[0].try_recv().expect("is told");
-        assert!(matches!(told, Err(LinkError::Overdue(_))), "{told:?}");
-        answers[1].try_recv().expect_err("still waits");
-        assert!(left.is_some());
-    }
-
-    #[test]
-    fn each_call_gets_its_own_answer_or_error() {
-        let all = Value::Array(vec![
-            Value::Array(vec![1.into(), "one".into()]),
-            Value::Array(vec![0.into(), "OOM no memory".into()]),
-            Value::Array(vec![1.into()]),
-        ]);
-
-        let each = split(all, 3).expect("has three answers");
-        assert!(matches!(&each[0], Ok(one) if *one == Value::from("one")));
-        assert!(matches!(&each[1], Err(error) if error.is_full()));
-        assert!(matches!(&each[2], Ok(nothing) if nothing.is_null()));
-    }
-
-    #[test]
-    fn answers_to_other_calls_are_nonsense() {
-        assert!(split(Value::Array(vec![]), 1).is_err());
-        let one = Value::Array(vec![Value::from("x")]);
-        assert!(split(one, 1).is_ok_and(|each| each[0].is_err()));
-    }
-}
+mod tests;
