@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use futures::FutureExt as _;
 use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
@@ -95,19 +96,15 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 
 async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     let plugged = plug::plug(config)?;
-    for (port, adapter) in &plugged.behind {
-        info!(port, adapter, "plugged in");
-    }
-    if !config.auth.enabled {
-        warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
-    }
+    tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
     let backends = backends.map(|backend| backend.away.clone()).collect();
-    let mut first = pin!(prepare(backends, plugged.database, config.database.migrate));
-    let prepared = tokio::time::timeout(FIRST_ANSWER, &mut first).await;
-    let mended = prepared.is_ok();
-    prepared.unwrap_or(Ok(()))?;
+    let migrate = config.database.migrate;
+    let mut first = pin!(prepare(backends, plugged.database, migrate).fuse());
+    if let Ok(prepared) = tokio::time::timeout(FIRST_ANSWER, &mut first).await {
+        prepared?;
+    }
     let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
     let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
@@ -137,19 +134,23 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
         drained.cancel();
         Ok(())
     };
-    let late = async {
-        if !mended {
-            first.await?;
-        }
-        Ok(())
-    };
-    // Whatever comes of a database that answers late: one that lacks something ends the service.
     tokio::select! {
         served = async { tokio::try_join!(workers, operators) } => served.map(|_| ())?,
-        error = failure(late) => return Err(error),
+        // A database that answers late may lack something, too.
+        error = failure(first) => return Err(error),
     }
     info!("stopped");
     Ok(())
+}
+
+/// Says what is behind each port.
+fn tell(config: &Config, behind: &[(&str, &str)]) {
+    for (port, adapter) in behind {
+        info!(port, adapter, "plugged in");
+    }
+    if !config.auth.enabled {
+        warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
+    }
 }
 
 /// Waits for the first answers, and makes sure that the database has what is needed.

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use gateway_adapters::host::Config;
 
 use super::Outcome;
-use super::plug::{Away, Common, Results, Shared, Who};
+use super::plug::{Common, Remote, Results, Shared, Who};
 
 #[cfg(feature = "mysql")]
 use super::plug::answers;
 
 #[cfg(feature = "mysql")]
-pub(super) use with::Database;
+pub(super) use with::{Database, link};
 #[cfg(not(feature = "mysql"))]
 pub(super) use without::Database;
 
 #[cfg(feature = "mysql")]
 mod with {
-    use gateway_adapters::host::{DatabaseTls, KeyStorage as Storage};
+    use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
     use gateway_adapters::outbound::mysql::{
         self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
         ResultSettings, Tls, Zone,
@@ -27,7 +27,7 @@ mod with {
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Arc, Away, Common, Config, Outcome, Results, Shared, Who, answers};
+    use super::{Arc, Common, Config, Outcome, Remote, Results, Shared, Who, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -35,6 +35,21 @@ mod with {
     /// A database that something is asked of.
     pub(in super::super) struct Database {
         link: Link,
+    }
+
+    /// Begins to connect to the database at `url`.
+    pub(in super::super) fn link(config: &Config, url: &BackendUrl) -> Outcome<Link> {
+        let link = Link::connect(&LinkSettings {
+            url: Secret::new(url.expose()),
+            tls: match config.database.tls {
+                DatabaseTls::Disabled => Tls::Disabled,
+                DatabaseTls::Required => Tls::Required,
+                DatabaseTls::Verified => Tls::Verified,
+            },
+            ca: config.database.tls_ca.clone(),
+            pool_size: config.database.pool_size,
+        });
+        Ok(link.map_err(|error| format!("DATABASE_URL={url}: {error}"))?)
     }
 
     impl Database {
@@ -46,31 +61,24 @@ mod with {
             if !config.asks_database() {
                 return Ok(None);
             }
-            let settings = LinkSettings {
-                url: Secret::new(url.expose()),
-                tls: match config.database.tls {
-                    DatabaseTls::Disabled => Tls::Disabled,
-                    DatabaseTls::Required => Tls::Required,
-                    DatabaseTls::Verified => Tls::Verified,
-                },
-                ca: config.database.tls_ca.clone(),
-                pool_size: config.database.pool_size,
-            };
-            let link = Link::connect(&settings);
-            let link = link.map_err(|error| format!("DATABASE_URL={url}: {error}"))?;
+            let link = link(config, url)?;
             Ok(Some(Self { link }))
         }
 
-        /// Why it is away, if it is.
-        pub(in super::super) fn away(&self) -> Away {
-            self.link.away()
+        /// It, as one of those that can be away.
+        pub(in super::super) fn remote(&self, vital: bool) -> Remote {
+            Remote {
+                name: "MySQL",
+                away: self.link.away(),
+                vital,
+            }
         }
 
         /// Waits until it answers, makes what is absent, if that is wanted, and sees to it that
         /// nothing is missing.
         pub(in super::super) async fn prepare(&self, migrate: bool) -> Outcome<()> {
             loop {
-                answers(self.away()).await;
+                answers(self.link.away()).await;
                 match self.look(migrate).await {
                     // It is gone again.
                     Err(MigrationError::Link(error)) => {
@@ -158,7 +166,7 @@ mod with {
 
 #[cfg(not(feature = "mysql"))]
 mod without {
-    use super::{Away, Common, Config, Outcome, Results, Shared, Who};
+    use super::{Common, Config, Outcome, Remote, Results, Shared, Who};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
@@ -168,7 +176,7 @@ mod without {
             Ok(None)
         }
 
-        pub(in super::super) fn away(&self) -> Away {
+        pub(in super::super) fn remote(&self, _vital: bool) -> Remote {
             match *self {}
         }
 

@@ -1,4 +1,4 @@
-//! `MySQL`, as the settings have it, and the tools that speak to it.
+//! The tools that speak to `MySQL`.
 
 use std::process::ExitCode;
 
@@ -31,14 +31,11 @@ mod tools {
 
     use gateway_adapters::client::{Console, table};
     use gateway_adapters::host::telemetry::{self, LogSettings};
-    use gateway_adapters::host::{BackendUrl, DatabaseTls};
-    use gateway_adapters::outbound::mysql::{
-        self, KeyBook, KeyState, KeyView, Link, LinkSettings, NewKey, Tls,
-    };
+    use gateway_adapters::outbound::mysql::{self, KeyBook, KeyState, KeyView, Link, NewKey};
     use gateway_core::domain::id::WorkerId;
-    use gateway_core::domain::identity::Secret;
     use serde_json::{Value, json};
 
+    use super::super::database::link;
     use super::{Config, ExitCode, Keys, Outcome};
 
     /// How long a tool waits for the database.
@@ -157,7 +154,7 @@ mod tools {
             .enable_all()
             .build()?;
         let done = runtime.block_on(async {
-            let link = connect(config, url)?;
+            let link = link(config, url)?;
             let mut away = link.away();
             let answers = tokio::time::timeout(PATIENCE, away.wait_for(Option::is_none)).await;
             if answers.is_err() {
@@ -168,20 +165,5 @@ mod tools {
         });
         runtime.shutdown_background();
         done
-    }
-
-    fn connect(config: &Config, url: &BackendUrl) -> Outcome<Link> {
-        let database = &config.database;
-        let link = Link::connect(&LinkSettings {
-            url: Secret::new(url.expose()),
-            tls: match database.tls {
-                DatabaseTls::Disabled => Tls::Disabled,
-                DatabaseTls::Required => Tls::Required,
-                DatabaseTls::Verified => Tls::Verified,
-            },
-            ca: database.tls_ca.clone(),
-            pool_size: database.pool_size,
-        });
-        Ok(link.map_err(|error| format!("DATABASE_URL={url}: {error}"))?)
     }
 }

@@ -89,11 +89,8 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let who = authenticator(config, database.as_ref())?;
     let (limiter, limit) = limiter(config)?;
     let mut backends = store.backends;
-    backends.extend(database.as_ref().map(|database| Remote {
-        name: "MySQL",
-        away: database.away(),
-        vital: results.vital,
-    }));
+    let remote = database.as_ref();
+    backends.extend(remote.map(|database| database.remote(results.vital)));
     let ports = Ports {
         audit_log: common.audit_log,
         authenticator: who.authenticator,
@@ -106,12 +103,8 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
     };
-    let patience = Patience {
-        max_deliveries: config.task.max_deliveries,
-        max_returns: config.task.max_returns,
-    };
     Ok(Plugged {
-        gateway: app::Gateway::new(&ports, patience),
+        gateway: app::Gateway::new(&ports, patience(config)),
         operator_side: store.operator_side,
         backends,
         database,
@@ -254,6 +247,13 @@ fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {
     let workers = config.memory.max_workers;
     let limiter = memory::Limiter::new(limit.rate_per_second, limit.capacity, workers)?;
     Ok((Arc::new(limiter), "memory: a token bucket a worker"))
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience {
+        max_deliveries: config.task.max_deliveries,
+        max_returns: config.task.max_returns,
+    }
 }
 
 /// What the workers' port goes by.
