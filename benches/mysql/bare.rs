@@ -1,8 +1,9 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gateway_core::domain::run::Report;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Statement};
+use tokio::time::Instant;
 
 use crate::Outcome;
 use crate::server::Server;

@@ -13,18 +13,19 @@ mod server;
 use std::collections::VecDeque;
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use gateway_adapters::outbound::SystemClock;
 use gateway_adapters::outbound::mysql::{
     Link, LinkSettings, ResultSettings, ResultStore, Tls, Zone, migrate,
 };
 use gateway_core::domain::id::{RunId, WorkerId};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::run::{Recorded, Report, RunStatus};
-use gateway_core::domain::time::Timestamp;
-use gateway_core::ports::ResultStore as _;
+use gateway_core::ports::{Clock as _, ResultStore as _};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use bare::Bare;
 use server::Server;
@@ -72,7 +73,7 @@ async fn main() -> Outcome<()> {
 
 async fn store(server: &Server) -> Outcome<ResultStore> {
     let link = Link::connect(&LinkSettings {
-        url: Secret::new(&server.url()),
+        url: Secret::new(server.url()),
         tls: Tls::Disabled,
         ca: None,
         pool_size: 16,
@@ -99,7 +100,8 @@ async fn throughput(
     let times = write_all(store, numbers).await?;
     let seconds = before.0.elapsed().as_secs_f64();
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / count;
-    let (own, theirs) = (server::cpu("self")? - before.1, server.cpu()? - before.2);
+    let own = server::cpu("self")?.saturating_sub(before.1);
+    let theirs = server.cpu()?.saturating_sub(before.2);
 
     println!(
         "results durable a second, {CALLERS} callers: {:.0} (goal >= 10000)",
@@ -196,7 +198,7 @@ async fn latency(
 fn report(number: u32) -> Outcome<Report> {
     let run = RunId::parse(&server::run(number))?;
     let worker = WorkerId::parse(&server::worker(number % WORKERS))?;
-    let at = Timestamp::now();
+    let at = SystemClock.now();
     let data = json!({ "items": number, "url": format!("https://example.com/{number}") });
     Ok(Report {
         exit_code: Some(0),

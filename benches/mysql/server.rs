@@ -42,7 +42,7 @@ impl Server {
             .args(["--auth-root-authentication-method=normal", &data])
             .stdout(Stdio::null())
             .status()
-            .map_err(missing)?;
+            .map_err(|error| missing(&error))?;
         if !made.success() {
             return Err("mariadb-install-db failed".into());
         }
@@ -178,9 +178,9 @@ fn spawn(folder: &Path, port: u16, data: &str) -> Outcome<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    Ok(child.map_err(missing)?)
+    Ok(child.map_err(|error| missing(&error))?)
 }
 
-fn missing(error: io::Error) -> String {
+fn missing(error: &io::Error) -> String {
     format!("MariaDB does not start: {error}; apt-get install mariadb-server")
 }

@@ -160,9 +160,10 @@ async fn act(gateways: [Arc<dyn ResultStore>; 2], cases: Vec<Case>) -> Vec<Playe
 /// Whether there is an order of the reports in which each is answered as it was, and that leads to
 /// what was found.
 fn is_lawful(case: &Case, answers: &[(Report, Recorded)], found: &Run) -> bool {
-    let orders = match case.in_turn {
-        true => vec![(0..answers.len()).collect()],
-        false => orders(answers.len()),
+    let orders = if case.in_turn {
+        vec![(0..answers.len()).collect()]
+    } else {
+        orders(answers.len())
     };
     orders.iter().any(|order| {
         let mut run = Run::default();

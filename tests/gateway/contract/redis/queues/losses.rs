@@ -45,11 +45,11 @@ async fn a_payload_that_is_gone_is_told_again_when_the_answer_was_lost() {
         let id = lose(before).await;
         redis.command(&["XDEL", &stream, &id]).await;
         // A sign of no tasks counts a moment after the delivery.
-        let mut lost = redis.lost_by_sign(&w, token, running).await;
-        while lost.is_empty() {
-            lost = redis.lost_by_sign(&w, token, running).await;
+        let mut told = redis.lost_by_sign(&w, token, running).await;
+        while told.is_empty() {
+            told = redis.lost_by_sign(&w, token, running).await;
         }
-        assert_eq!(lost, [id.clone()]);
+        assert_eq!(told, std::slice::from_ref(&id));
         assert_eq!(redis.lost_by_sign(&w, token, running).await, [id]);
         let other = redis.lost_by_sign(&w, "ff", running).await;
         assert!(other.is_empty(), "{other:?}");
@@ -63,7 +63,7 @@ async fn a_payload_that_is_gone_is_told_again_when_the_answer_was_lost() {
     redis.command(&["XDEL", &stream, &id]).await;
     for token in ["1a", "1a"] {
         let told = redis.run_take(&w, token).await.array()[3].texts();
-        assert_eq!(told, [id.clone()]);
+        assert_eq!(told, std::slice::from_ref(&id));
     }
     let told = redis.run_take(&w, "1b").await.array()[3].texts();
     assert!(told.is_empty(), "{told:?}");
