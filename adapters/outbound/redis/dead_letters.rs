@@ -16,6 +16,7 @@ use super::script::Script;
 use super::task_queue::{Found, MAX_FIELDS};
 use super::time::millis;
 pub(super) use letter::Envelope;
+use letter::Letter;
 
 mod letter;
 
@@ -58,7 +59,7 @@ impl Graveyard {
             stream: self.shared.keys.ready(worker),
             entry: found.id.clone(),
         };
-        self.write(&found.fields, &envelope).await
+        self.bury(found.fields.clone(), &envelope).await
     }
 
     /// Writes the letter of what holds `fields`; repeated for the same entry, it is written once.
@@ -67,11 +68,17 @@ impl Graveyard {
         fields: &[(String, String)],
         envelope: &Envelope,
     ) -> Result<(), LinkError> {
+        let fields = fields.iter().flat_map(|(name, value)| [name, value]);
+        let fields = fields.map(|text| text.as_str().into()).collect();
+        self.bury(fields, envelope).await
+    }
+
+    async fn bury(&self, fields: Vec<Value>, envelope: &Envelope) -> Result<(), LinkError> {
         let keys = &self.shared.keys;
         let mark = keys.buried(&envelope.stream, &envelope.entry);
         let max = i64::try_from(self.shared.settings.max_dead).unwrap_or(i64::MAX);
         let link = &self.shared.link;
-        if fields.len() > MAX_FIELDS {
+        if fields.len() / 2 > MAX_FIELDS {
             // After a lost answer it may be there twice: rather so than not at all.
             let head = [
                 keys.dead().into(),
@@ -80,12 +87,12 @@ impl Graveyard {
                 max.into(),
                 "*".into(),
             ];
-            let letter = letter::write(fields, envelope).map(Value::from);
+            let letter = letter::write(fields, envelope);
             let args = head.into_iter().chain(letter).collect();
             return link.write_once("XADD", args).await.map(drop);
         }
         let mut args: Vec<Value> = vec![max.into(), millis(MARKED).into()];
-        args.extend(letter::write(fields, envelope).map(Value::from));
+        args.extend(letter::write(fields, envelope));
         let keys = vec![keys.dead(), mark];
         link.eval(&ADD, keys, args).await.map(drop)
     }
@@ -108,8 +115,8 @@ impl DeadLetters {
             id.as_str().into(),
         ];
         let found = self.shared.link.read("XRANGE", args).await?;
-        let entry = reply::entries(found)?.into_iter().next();
-        Ok(entry.and_then(|(_, fields)| letter::read(fields)))
+        let entry = entries(found)?.into_iter().next();
+        Ok(entry.and_then(|(_, fields)| Letter::read(fields)))
     }
 
     async fn remove(&self, id: &LetterId) -> Result<bool, LinkError> {
@@ -119,8 +126,15 @@ impl DeadLetters {
     }
 }
 
-/// What was queued, and why it was given up.
-type Letter = (Vec<(String, String)>, Envelope);
+/// The ids of entries, and the names and values of their fields in turn, as they are.
+fn entries(found: Value) -> Result<Vec<(String, Vec<Value>)>, LinkError> {
+    let entry = |entry| {
+        let mut parts = reply::list(entry)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Null);
+        Ok((reply::text(&next())?, reply::list(next())?))
+    };
+    reply::list(found)?.into_iter().map(entry).collect()
+}
 
 #[async_trait]
 impl ports::DeadLetters for DeadLetters {
@@ -135,38 +149,36 @@ impl ports::DeadLetters for DeadLetters {
             limit.into(),
         ];
         let found = self.shared.link.read("XREVRANGE", args).await?;
-        let letters = reply::entries(found)?
-            .into_iter()
-            .filter_map(|(id, fields)| {
-                let Some((fields, envelope)) = letter::read(fields) else {
-                    warn!(id, "an entry among the dead letters is none");
-                    return None;
-                };
-                let id = LetterId::parse(&id).ok()?;
-                Some(letter::show(id, fields, envelope, &spool))
-            });
+        let letters = entries(found)?.into_iter().filter_map(|(id, fields)| {
+            let Some(letter) = Letter::read(fields) else {
+                warn!(id, "an entry among the dead letters is none");
+                return None;
+            };
+            let id = LetterId::parse(&id).ok()?;
+            Some(letter.show(id, &spool))
+        });
         Ok(letters.collect())
     }
 
     async fn find(&self, id: &LetterId) -> Result<Option<DeadLetter>, MasterError> {
         let letter = self.read(id).await?;
         let spool = self.shared.keys.spool();
-        Ok(letter.map(|(fields, envelope)| letter::show(id.clone(), fields, envelope, &spool)))
+        Ok(letter.map(|letter| letter.show(id.clone(), &spool)))
     }
 
     async fn requeue(&self, id: &LetterId) -> Result<bool, MasterError> {
-        let Some((fields, envelope)) = self.read(id).await? else {
+        let Some(letter) = self.read(id).await? else {
             return Ok(false);
         };
         let keys = &self.shared.keys;
         // The name of the stream is made anew, so that a letter leads nowhere else.
-        let stream = if envelope.stream == keys.spool() {
+        let stream = if letter.envelope.stream == keys.spool() {
             keys.spool()
         } else {
-            keys.ready(&envelope.worker)
+            keys.ready(&letter.envelope.worker)
         };
         let mut args: Vec<Value> = vec![stream.into(), "*".into()];
-        args.extend(letter::renew(fields).flat_map(|(name, value)| [name.into(), value.into()]));
+        args.extend(letter.renew());
         self.shared.link.write_once("XADD", args).await?;
         self.remove(id).await?;
         Ok(true)

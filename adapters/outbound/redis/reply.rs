@@ -27,6 +27,14 @@ pub(super) fn text(value: &Value) -> Result<String, LinkError> {
     text.ok_or_else(|| nonsense("no text", value))
 }
 
+/// The names and values of fields, which stand in turn; none, unless all of them are text.
+pub(super) fn texts_only(flat: &[Value]) -> Option<Vec<(String, String)>> {
+    let pairs = flat.chunks_exact(2);
+    pairs
+        .map(|pair| Some((pair[0].as_string()?, pair[1].as_string()?)))
+        .collect()
+}
+
 /// A whole number.
 pub(super) fn number(value: &Value) -> Result<i64, LinkError> {
     value.as_i64().ok_or_else(|| nonsense("no number", value))

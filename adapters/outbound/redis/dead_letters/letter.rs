@@ -1,8 +1,10 @@
+use fred::types::Value;
 use gateway_core::domain::id::{LetterId, WorkerId};
 use gateway_core::domain::run::Report;
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::domain::time::{self, Timestamp};
 
+use super::super::reply;
 use super::super::task_queue::entry;
 use super::super::time::iso;
 
@@ -30,11 +32,16 @@ pub(in super::super) struct Envelope {
     pub(in super::super) entry: String,
 }
 
-/// The fields of a letter.
-pub(super) fn write(
-    fields: &[(String, String)],
-    envelope: &Envelope,
-) -> impl Iterator<Item = String> {
+/// What was queued, and why it was given up.
+#[derive(Debug, PartialEq)]
+pub(super) struct Letter {
+    /// The names and values of what was queued in turn, as they are.
+    fields: Vec<Value>,
+    pub(super) envelope: Envelope,
+}
+
+/// The names and values of a letter in turn.
+pub(super) fn write(fields: Vec<Value>, envelope: &Envelope) -> impl Iterator<Item = Value> {
     let values = [
         envelope.reason.clone(),
         iso(envelope.at),
@@ -43,78 +50,84 @@ pub(super) fn write(
         envelope.stream.clone(),
         envelope.entry.clone(),
     ];
-    let ours = OURS.map(str::to_owned).into_iter().zip(values);
-    let all = fields.iter().cloned().chain(ours);
-    all.flat_map(|(name, value)| [name, value])
+    let ours = OURS.into_iter().zip(values);
+    let ours = ours.flat_map(|(name, value)| [name.into(), value.into()]);
+    fields.into_iter().chain(ours)
 }
 
-/// Reads a letter: what was queued, field by field, and the envelope; none if it is no letter.
-pub(super) fn read(mut fields: Vec<(String, String)>) -> Option<(Vec<(String, String)>, Envelope)> {
-    let ours = fields.split_off(fields.len().checked_sub(OURS.len())?);
-    let names = ours.iter().map(|(name, _)| name.as_str());
-    if !names.eq(OURS) {
-        return None;
-    }
-    let values: [String; 6] = ours
-        .into_iter()
-        .map(|(_, value)| value)
-        .collect::<Vec<_>>()
-        .try_into()
-        .ok()?;
-    let [reason, at, worker, deliveries, stream, entry] = values;
-    let envelope = Envelope {
-        reason,
-        at: time::parse("dead_at", &at).ok()??,
-        worker: WorkerId::parse(&worker).ok()?,
-        deliveries: deliveries.parse().ok()?,
-        stream,
-        entry,
-    };
-    Some((fields, envelope))
-}
-
-/// The letter for an operator. What comes from the `spool` was a result, all else a task.
-pub(super) fn show(
-    id: LetterId,
-    fields: Vec<(String, String)>,
-    envelope: Envelope,
-    spool: &str,
-) -> DeadLetter {
-    let content = if envelope.stream == spool {
-        let fields = fields.into_iter().collect();
-        let report = Report::from_fields(&fields);
-        report.map_or(Content::Unreadable(fields), |report| {
-            Content::Result(Box::new(report))
-        })
-    } else {
-        match entry::read(&fields) {
-            Ok(entry) => Content::Task(Box::new(entry.task)),
-            Err(_) => Content::Unreadable(fields.into_iter().collect()),
+impl Letter {
+    /// Reads a letter from its names and values in turn; none if it is no letter.
+    pub(super) fn read(mut fields: Vec<Value>) -> Option<Self> {
+        let ours = fields.split_off(fields.len().checked_sub(2 * OURS.len())?);
+        let ours = reply::texts_only(&ours)?;
+        let names = ours.iter().map(|(name, _)| name.as_str());
+        if !names.eq(OURS) {
+            return None;
         }
-    };
-    DeadLetter {
-        id,
-        content,
-        worker: envelope.worker,
-        reason: envelope.reason,
-        deliveries: envelope.deliveries,
-        at: envelope.at,
+        let values: [String; 6] = ours
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+            .try_into()
+            .ok()?;
+        let [reason, at, worker, deliveries, stream, entry] = values;
+        let envelope = Envelope {
+            reason,
+            at: time::parse("dead_at", &at).ok()??,
+            worker: WorkerId::parse(&worker).ok()?,
+            deliveries: deliveries.parse().ok()?,
+            stream,
+            entry,
+        };
+        Some(Self { fields, envelope })
+    }
+
+    /// The letter for an operator. What comes from the `spool` was a result, all else a task.
+    pub(super) fn show(self, id: LetterId, spool: &str) -> DeadLetter {
+        let readable = reply::texts_only(&self.fields);
+        let readable = readable.and_then(|fields| content(fields, &self.envelope, spool));
+        // What is no text is shown as nearly as it can be.
+        let content = readable.unwrap_or_else(|| {
+            let fields = reply::fields(Value::Array(self.fields));
+            Content::Unreadable(fields.unwrap_or_default().into_iter().collect())
+        });
+        DeadLetter {
+            id,
+            content,
+            worker: self.envelope.worker,
+            reason: self.envelope.reason,
+            deliveries: self.envelope.deliveries,
+            at: self.envelope.at,
+        }
+    }
+
+    /// The names and values of what was queued, as if it were new.
+    pub(super) fn renew(&self) -> impl Iterator<Item = Value> {
+        let pairs = self.fields.chunks_exact(2);
+        let new = pairs.filter(|pair| {
+            let name = pair[0].as_str();
+            !name.is_some_and(|name| RETURNS.contains(&&*name))
+        });
+        new.flatten().cloned()
     }
 }
 
-/// What was queued, as if it were new.
-pub(super) fn renew(fields: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
-    let fields = fields.into_iter();
-    fields.filter(|(name, _)| !RETURNS.contains(&name.as_str()))
+/// What was queued, if it can be read.
+fn content(fields: Vec<(String, String)>, envelope: &Envelope, spool: &str) -> Option<Content> {
+    if envelope.stream == spool {
+        let report = Report::from_fields(&fields.into_iter().collect()).ok()?;
+        return Some(Content::Result(Box::new(report)));
+    }
+    let entry = entry::read(&fields).ok()?;
+    Some(Content::Task(Box::new(entry.task)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        let pairs = pairs.iter();
-        pairs.map(|(k, v)| ((*k).into(), (*v).into())).collect()
+    fn flat(texts: &[&str]) -> Vec<Value> {
+        texts.iter().copied().map(Value::from).collect()
     }
 
     fn envelope() -> Envelope {
@@ -128,54 +141,53 @@ mod tests {
         }
     }
 
-    fn written(fields: &[(String, String)]) -> Vec<(String, String)> {
-        let flat: Vec<_> = write(fields, &envelope()).collect();
-        let pairs = flat.chunks_exact(2);
-        pairs
-            .map(|pair| (pair[0].clone(), pair[1].clone()))
-            .collect()
+    fn written(fields: Vec<Value>) -> Vec<Value> {
+        write(fields, &envelope()).collect()
     }
 
     #[test]
     fn a_letter_reads_as_it_was_written() {
         // A field of the scheduler's may have the name of one of ours.
-        let fields = pairs(&[("task_id", "t"), ("worker_id", "theirs")]);
-        let letter = written(&fields);
+        let fields = flat(&["task_id", "t", "worker_id", "theirs"]);
+        let letter = written(fields.clone());
 
         assert_eq!(
-            letter[3],
-            pairs(&[("dead_at", "2026-03-01T12:00:00.250000+00:00")])[0]
+            letter[6..8],
+            flat(&["dead_at", "2026-03-01T12:00:00.250000+00:00"])
         );
-        assert_eq!(read(letter), Some((fields, envelope())));
+        let envelope = envelope();
+        assert_eq!(Letter::read(letter), Some(Letter { fields, envelope }));
     }
 
     #[test]
     fn what_somebody_else_wrote_is_no_letter() {
-        assert_eq!(read(pairs(&[("task_id", "t")])), None);
-        let mut letter = written(&[]);
-        letter[3].1 = "x".into();
-        assert_eq!(read(letter.clone()), None);
-        letter.swap(0, 1);
-        assert_eq!(read(letter), None);
+        assert_eq!(Letter::read(flat(&["task_id", "t"])), None);
+        let mut letter = written(vec![]);
+        letter[7] = "x".into();
+        assert_eq!(Letter::read(letter.clone()), None);
+        letter.swap(0, 2);
+        assert_eq!(Letter::read(letter), None);
     }
 
     #[test]
     fn what_comes_from_the_spool_is_a_result_and_nothing_else_is() {
         let id = || LetterId::parse("1-0").expect("is an identifier");
-        let fields = pairs(&[
-            ("run_id", "r"),
-            ("task_id", "t"),
-            ("worker_id", "w"),
-            ("status", "failed"),
-            ("at", "2026-03-01T12:00:00Z"),
-        ]);
+        let fields = [
+            ["run_id", "r"],
+            ["task_id", "t"],
+            ["worker_id", "w"],
+            ["status", "failed"],
+            ["at", "2026-03-01T12:00:00Z"],
+        ];
         let from = |stream: &str| {
             let stream = stream.into();
             let envelope = Envelope {
                 stream,
                 ..envelope()
             };
-            show(id(), fields.clone(), envelope, "antcode:gateway:spool").content
+            let fields = flat(fields.as_flattened());
+            let letter = Letter { fields, envelope };
+            letter.show(id(), "antcode:gateway:spool").content
         };
 
         assert!(
@@ -186,8 +198,9 @@ mod tests {
 
     #[test]
     fn what_is_queued_again_was_never_given_back() {
-        let fields = pairs(&[("task_id", "t"), ("requeue_count", "16"), ("priority", "1")]);
-        let renewed: Vec<_> = renew(fields).collect();
-        assert_eq!(renewed, pairs(&[("task_id", "t"), ("priority", "1")]));
+        let fields = flat(&["task_id", "t", "requeue_count", "16", "priority", "1"]);
+        let envelope = envelope();
+        let renewed: Vec<_> = Letter { fields, envelope }.renew().collect();
+        assert_eq!(renewed, flat(&["task_id", "t", "priority", "1"]));
     }
 }

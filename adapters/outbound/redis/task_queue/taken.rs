@@ -28,7 +28,8 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(in super::super) struct Found {
     pub(in super::super) id: String,
-    pub(in super::super) fields: Vec<(String, String)>,
+    /// The names and values of its fields in turn, as they are.
+    pub(in super::super) fields: Vec<Value>,
     /// How often it was handed out, the last time included.
     pub(in super::super) deliveries: u32,
 }
@@ -36,10 +37,11 @@ pub(in super::super) struct Found {
 impl Found {
     /// It as a delivery to `worker`, or why it is none.
     pub(super) fn delivery(&self, worker: &WorkerId) -> Result<Delivery, String> {
-        if self.fields.len() > MAX_FIELDS {
+        if self.fields.len() / 2 > MAX_FIELDS {
             return Err(format!("it has more than {MAX_FIELDS} fields"));
         }
-        let entry = entry::read(&self.fields).map_err(|invalid| invalid.to_string())?;
+        let fields = reply::texts_only(&self.fields).ok_or("a field of it is no text")?;
+        let entry = entry::read(&fields).map_err(|invalid| invalid.to_string())?;
         let id = EntryId::parse(&self.id).ok_or("its id is none")?;
         Ok(Delivery {
             receipt: receipt::make(worker, id, ""),
@@ -87,9 +89,13 @@ pub(super) fn texts(value: Value) -> Result<Vec<String>, LinkError> {
 }
 
 fn found(id: String, fields: Value, deliveries: i64) -> Result<Found, LinkError> {
+    let fields = reply::list(fields)?;
+    if fields.len() % 2 != 0 {
+        return Err(LinkError::Nonsense("a field without a value".to_owned()));
+    }
     Ok(Found {
         id,
-        fields: reply::fields(fields)?,
+        fields,
         deliveries: u32::try_from(deliveries).unwrap_or(u32::MAX),
     })
 }

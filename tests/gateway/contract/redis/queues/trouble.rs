@@ -1,12 +1,13 @@
 //! What somebody took away from under us.
 
 use gateway_core::domain::audit::Action;
-use gateway_core::domain::task::{Settled, Sign, Verdict};
+use gateway_core::domain::task::{Content, Settled, Sign, Verdict};
+use gateway_core::ports::DeadLetters as _;
 
 use super::super::super::task_queue::Queues as _;
 use super::super::super::{LONG, NOW, worker};
 use super::super::{Redis, Server, on_one, start};
-use crate::support::servers::RedisServer;
+use crate::support::servers::{RedisServer, Reply};
 
 /// How many payloads are known to be lost.
 fn lost(redis: &Redis) -> usize {
@@ -230,4 +231,26 @@ async fn without_memory_takes_are_repeated_and_undone_all_the_same() {
     assert_eq!(redis.take_task_by(&w, "0d").await.1, 1);
     assert_eq!(redis.take_task_by(&w, "0e").await, (third, 1));
     server.stop();
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_no_task_and_stays_as_it_is() {
+    let (redis, w) = (on_one().await, worker("w"));
+    let stream = redis.ready(&w);
+    let add = "return redis.call('XADD', KEYS[1], '*', 'task_id', 't', 'entry_point', 'a\\255b')";
+    redis.command(&["EVAL", add, "1", &stream]).await;
+    assert_eq!(redis.queue().take(&w, NOW).await.expect("takes"), None);
+
+    let letters = redis.backend.dead_letters.clone();
+    let listed = letters.list(10).await.expect("lists");
+    assert!(matches!(&listed[0].content, Content::Unreadable(_)));
+    let value = async |key: &str| {
+        let entries = redis.command(&["XRANGE", key, "-", "+"]).await;
+        let fields = entries.array()[0].array()[1].array();
+        (fields.len(), fields[3].clone())
+    };
+    let bytes = Reply::Bulk(b"a\xffb".to_vec());
+    assert_eq!(value(&redis.key("gateway:dead")).await.1, bytes);
+    assert!(letters.requeue(&listed[0].id).await.expect("queues"));
+    assert_eq!(value(&stream).await, (4, bytes));
 }
