@@ -35,14 +35,14 @@ async fn a_payload_that_is_gone_is_told_again_when_the_answer_was_lost() {
     let (redis, w) = (on_one().await, worker("w"));
     let stream = redis.ready(&w);
     let book = redis.key(&format!("gateway:queue:{{{stream}}}"));
-    let lose = async |token| {
+    let taken_by = async |token| {
         let id = redis.add(&w, &[("task_id", "t")]).await;
         assert_eq!(redis.take_task_by(&w, token).await.0, id);
         id
     };
 
     for (before, token, running) in [("0a", "0b", false), ("0c", "0d", true)] {
-        let id = lose(before).await;
+        let id = taken_by(before).await;
         redis.command(&["XDEL", &stream, &id]).await;
         // A sign of no tasks counts a moment after the delivery.
         let mut told = redis.lost_by_sign(&w, token, running).await;
@@ -54,7 +54,7 @@ async fn a_payload_that_is_gone_is_told_again_when_the_answer_was_lost() {
         let other = redis.lost_by_sign(&w, "ff", running).await;
         assert!(other.is_empty(), "{other:?}");
     }
-    let id = lose("0e").await;
+    let id = taken_by("0e").await;
     redis
         .queue()
         .note(&w, &Sign::Restarted)
@@ -67,7 +67,7 @@ async fn a_payload_that_is_gone_is_told_again_when_the_answer_was_lost() {
     }
     let told = redis.run_take(&w, "1b").await.array()[3].texts();
     assert!(told.is_empty(), "{told:?}");
-    let id = lose("1c").await;
+    let id = taken_by("1c").await;
     redis.command(&["XDEL", &stream, &id]).await;
     for (token, answer) in [("2a", -2), ("2a", -2), ("2b", 0)] {
         let given_back = [GIVE_BACK, "2", &stream, &book, &redis.group(), "w", &id];
