@@ -5,7 +5,7 @@ use tokio::time::{Duration, timeout};
 
 use super::fleet::Fleet;
 use crate::support::OnRedis;
-use crate::support::servers::{RedisCluster, RedisServer, until};
+use crate::support::servers::{RedisCluster, RedisServer, Reply, until};
 
 /// Workers, and tasks for each.
 const WORKERS: usize = 30;
@@ -149,7 +149,7 @@ async fn give_away_all(cluster: &RedisCluster, from: &RedisServer, to: &RedisSer
 /// The slots of the node at this port, as another node knows it.
 async fn slots_of(node: &RedisServer, port: u16) -> Vec<i64> {
     let ranges = node.command(&["CLUSTER", "SLOTS"]).await;
-    let ranges = ranges.array().iter().map(|range| range.array());
+    let ranges = ranges.array().iter().map(Reply::array);
     let its = ranges.filter(|range| range[2].array()[1].int() == i64::from(port));
     its.flat_map(|range| range[0].int()..=range[1].int())
         .collect()

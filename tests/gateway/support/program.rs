@@ -17,6 +17,7 @@ pub(crate) struct Program {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
     /// What it logged before it served.
+    #[cfg(feature = "redis")]
     before: String,
 }
 
@@ -36,6 +37,7 @@ impl Program {
             folder,
             child,
             log,
+            #[cfg(feature = "redis")]
             before,
         }
     }

@@ -1,4 +1,4 @@
-//! Private servers that tests start: Redis, a cluster, a Sentinel trio, MariaDB, and a proxy before
+//! Private servers that tests start: Redis, a cluster, a Sentinel trio, `MariaDB`, and a proxy before
 //! any of them.
 //!
 //! A server listens on a free port of 127.0.0.1 and keeps its files in a folder of its own. It ends
