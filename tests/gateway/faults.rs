@@ -22,3 +22,6 @@ mod trouble;
 /// Workers, and tasks, of a test that needs many.
 const WORKERS: usize = 100;
 const TASKS: usize = 10_000;
+
+/// Tasks of a test that needs but so many that what goes wrong falls among them.
+const SOME_TASKS: usize = 3_000;

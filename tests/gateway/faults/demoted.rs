@@ -2,14 +2,11 @@
 
 use tonic::Code;
 
-use super::WORKERS;
 use super::fleet::{Fleet, assert_empty, enqueue};
 use super::trial::Trial;
+use super::{SOME_TASKS as TASKS, WORKERS};
 use crate::support::OnRedis;
 use crate::support::servers::{Proxy, RedisServer, until};
-
-/// So many that both demotions fall among them.
-const TASKS: usize = 3_000;
 
 /// Nobody listens there, so that whoever is to follow it keeps what it has.
 const NOBODY: [&str; 3] = ["REPLICAOF", "127.0.0.1", "1"];

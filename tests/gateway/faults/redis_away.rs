@@ -7,7 +7,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::fleet::{Fleet, assert_empty, enqueue};
-use super::{TASKS, WORKERS};
+use super::{SOME_TASKS as TASKS, WORKERS};
 use crate::support::servers::{RedisServer, until};
 use crate::support::{OnRedis, Program};
 

@@ -3,7 +3,7 @@
 use tokio::task::JoinSet;
 
 use super::fleet::{Fleet, assert_empty, enqueue};
-use super::{TASKS, WORKERS};
+use super::{SOME_TASKS as TASKS, WORKERS};
 use crate::support::OnRedis;
 use crate::support::servers::{RedisOptions, RedisSentinel, RedisServer};
 

@@ -21,6 +21,7 @@ pub(crate) struct Program {
     child: Child,
     log: Log,
     /// What it logged before it served.
+    #[cfg(feature = "redis")]
     before: String,
 }
 
@@ -40,6 +41,7 @@ impl Program {
             folder,
             child,
             log,
+            #[cfg(feature = "redis")]
             before,
         }
     }

@@ -69,8 +69,9 @@ async fn beat(link: &Link, misses: &mut [u32]) -> Option<String> {
                 *misses += 1;
                 if *misses == MISSES {
                     *misses = 0;
-                    // If Redis is away, that was said once.
-                    if alive {
+                    // If Redis is away, that was said once; and what is about to connect, as after that,
+                    // gives no answer yet.
+                    if alive && client.is_connected() {
                         warn!(%error, "a connection to Redis gives no answer and is made anew");
                     }
                     // It is made anew in its own time; failing to begin changes nothing.
