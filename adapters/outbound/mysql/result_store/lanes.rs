@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::committer::{Committer, Entry};
 
-/// Transactions at once. With two, one gathers and computes while the other is made durable; with
-/// more they are smaller, and each costs the same wait for the disk.
-const LANES: usize = 2;
+/// Transactions at once: while some are made durable, others gather and compute. With more they
+/// are smaller, and each costs the same wait for the disk.
+const LANES: usize = 3;
 
 /// Reports that may wait for a lane. Beyond it callers wait outside.
 const WAITING: usize = 4096;
