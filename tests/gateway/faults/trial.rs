@@ -6,12 +6,16 @@ use crate::support::proto::{self, PollTaskResponse};
 use crate::support::servers::{Connection, until};
 use crate::support::{OnRedis, Worker};
 
-/// A gateway whose Redis gets into trouble, while one worker has a task in its hands and another
-/// waits for one.
+/// A gateway whose Redis gets into trouble, while two workers have a task in their hands and
+/// another waits for one.
 pub(super) struct Trial {
     gateway: OnRedis,
     worker: Worker,
     receipt: String,
+    /// Who would give its task back. What is refused may be carried out all the same, so nobody says
+    /// two things of one task.
+    giver: Worker,
+    unwanted: String,
     waiting: JoinHandle<Result<PollTaskResponse, Status>>,
 }
 
@@ -26,6 +30,9 @@ impl Trial {
         worker.beat(1).await.expect("is taken");
         worker.log(vec![line(1)]).await.expect("is taken");
 
+        let giver = gateway.worker("w-2");
+        add(redis, "w-2", "t-2").await;
+        let (_, unwanted) = giver.take().await;
         let waits = gateway.worker("w-1");
         let waiting = tokio::spawn({
             let waits = waits.clone();
@@ -38,6 +45,8 @@ impl Trial {
             gateway,
             worker,
             receipt,
+            giver,
+            unwanted,
             waiting,
         }
     }
@@ -45,7 +54,11 @@ impl Trial {
     /// Whatever needs Redis is UNAVAILABLE, and what does not is served.
     pub(super) async fn refuses(&self) {
         let Self {
-            worker, receipt, ..
+            worker,
+            receipt,
+            giver,
+            unwanted,
+            ..
         } = self;
         let calls: [(&str, futures::future::BoxFuture<'_, Result<(), Status>>); 6] = [
             ("poll", Box::pin(async { worker.poll(1).await.map(drop) })),
@@ -54,7 +67,7 @@ impl Trial {
                 Box::pin(async { worker.poll_control(1).await.map(drop) }),
             ),
             ("acknowledge", Box::pin(worker.ack(receipt, true))),
-            ("give back", Box::pin(worker.ack(receipt, false))),
+            ("give back", Box::pin(giver.ack(unwanted, false))),
             ("log", Box::pin(worker.log(vec![line(2)]))),
             ("heartbeat", Box::pin(worker.beat(1))),
         ];
@@ -74,12 +87,20 @@ impl Trial {
             gateway,
             worker,
             receipt,
+            giver,
+            unwanted,
             waiting,
         } = self;
         until("it is settled", || async {
             passing(worker.ack(&receipt, true).await)
         })
         .await;
+        until("it is given back", || async {
+            passing(giver.ack(&unwanted, false).await)
+        })
+        .await;
+        let (_, again) = giver.take().await;
+        giver.ack(&again, true).await.expect("is settled");
         until("lines are taken", || async {
             passing(worker.log(vec![line(2)]).await)
         })
