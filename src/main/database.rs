@@ -1,7 +1,5 @@
 //! The adapters on `MySQL`, as the settings have it.
 
-use std::sync::Arc;
-
 use gateway_adapters::host::Config;
 
 use super::Outcome;
@@ -17,6 +15,8 @@ pub(super) use without::Database;
 
 #[cfg(feature = "mysql")]
 mod with {
+    use std::sync::Arc;
+
     use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
     use gateway_adapters::outbound::mysql::{
         self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
@@ -27,7 +27,7 @@ mod with {
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Arc, Common, Config, Outcome, Remote, Results, Shared, Who, answers};
+    use super::{Common, Config, Outcome, Remote, Results, Shared, Who, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -166,13 +166,18 @@ mod with {
 
 #[cfg(not(feature = "mysql"))]
 mod without {
+    use std::future::Ready;
+
     use super::{Common, Config, Outcome, Remote, Results, Shared, Who};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
 
     impl Database {
-        pub(in super::super) fn connect(_config: &Config) -> Outcome<Option<Self>> {
+        pub(in super::super) fn connect(config: &Config) -> Outcome<Option<Self>> {
+            if config.asks_database() {
+                return Err("this program was built without the feature mysql".into());
+            }
             Ok(None)
         }
 
@@ -180,7 +185,7 @@ mod without {
             match *self {}
         }
 
-        pub(in super::super) async fn prepare(&self, _migrate: bool) -> Outcome<()> {
+        pub(in super::super) fn prepare(&self, _migrate: bool) -> Ready<Outcome<()>> {
             match *self {}
         }
 

@@ -12,9 +12,11 @@ use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultFeed, ResultStore,
-    RunOwners, Spool, TaskQueue, WorkerRegistry,
+    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
+    TaskQueue, WorkerRegistry,
 };
+#[cfg(feature = "mysql")]
+use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
@@ -172,8 +174,10 @@ pub(super) struct Store {
 
 /// Where results can wait, or be handed on.
 pub(super) struct Shared {
+    #[cfg(feature = "mysql")]
     pub(super) result_feed: Arc<dyn ResultFeed>,
     pub(super) result_stream: Arc<dyn ResultStore>,
+    #[cfg(feature = "mysql")]
     pub(super) spool: Arc<dyn Spool>,
 }
 

@@ -28,8 +28,10 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
             vital: true,
         }],
         shared: Some(Shared {
+            #[cfg(feature = "mysql")]
             result_feed: backend.result_feed,
             result_stream: backend.result_stream,
+            #[cfg(feature = "mysql")]
             spool: backend.spool,
         }),
         control_channel: backend.control_channel,
