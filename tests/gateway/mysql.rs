@@ -6,5 +6,7 @@ mod keys;
 mod link;
 mod migrations;
 mod server;
+#[cfg(feature = "redis")]
+mod serving;
 mod tls;
 mod tools;

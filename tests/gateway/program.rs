@@ -34,7 +34,7 @@ async fn every_problem_with_its_settings_is_told_at_once() {
     let bad = [
         ("GRPC_PORT", "70000"),
         ("TASK_MAX_RETURNS", "none"),
-        ("DATABASE_URL", "mysql://user:hunter2@db/antcode"),
+        ("DATABASE_URL", "postgres://user:hunter2@db/antcode"),
         ("GRPC_TLS_CERT_PATH", "cert.pem"),
     ];
     for arguments in [&[][..], &["check"]] {
