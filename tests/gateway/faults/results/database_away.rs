@@ -85,6 +85,29 @@ async fn the_database_takes_no_writes_for_a_while() {
     gateway.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_of_the_database_is_full_for_a_while() {
+    let redis = RedisServer::start().await;
+    let server = MariaDb::start_on_small_disk(150).await;
+    let database = server.database().await;
+    prepare(&database, RESULTS).await;
+    let gateway = gateway(&redis, &database).await;
+    let reporters = Reporters::start(&[gateway.grpc], RESULTS);
+
+    reporters.taken(RESULTS / 10).await;
+    server.fill_disk();
+    until("results wait", || async {
+        (spooled(&redis).await > 0).then_some(())
+    })
+    .await;
+    server.free_disk();
+    reporters.taken(RESULTS).await;
+    assert_eq!(reporters.failures(), 0);
+    reporters.end(&database).await;
+    drained(&redis).await;
+    gateway.stop().await;
+}
+
 /// What comes back first has nothing to do with what is lost: nothing.
 async fn both_are_away(database_first: bool) {
     let redis = RedisServer::start_with(crate::support::servers::RedisOptions {

@@ -26,6 +26,11 @@ CREATE USER IF NOT EXISTS 'gateway'@'%' IDENTIFIED BY 'p@ss/word';
 GRANT ALL ON `test\\_%`.* TO 'gateway'@'%';
 ";
 
+/// Puts the data on a disk in memory of the size that is said, then runs the rest of the words.
+const SMALL_DISK: &str = "\
+mkdir small && mount -t tmpfs -o size=$0 small small && cp -a data/. small \
+&& mount --bind small data && exec \"$@\"";
+
 /// A `MariaDB` of our own. What was committed outlives a kill of it.
 pub(crate) struct MariaDb {
     port: u16,
@@ -40,6 +45,18 @@ impl MariaDb {
 
     /// Starts one with further arguments, which win over ours, and waits until it answers.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments).await
+    }
+
+    /// Starts one whose data are on a disk of so many MiB, which ends with it.
+    pub(crate) async fn start_on_small_disk(mebibytes: u32) -> Self {
+        let mebibytes = format!("{mebibytes}m");
+        let around = ["unshare", "-rm", "sh", "-c", SMALL_DISK, &mebibytes];
+        Self::start_in(&around, &[]).await
+    }
+
+    /// Starts one by a command `around` its own.
+    async fn start_in(around: &[&str], arguments: &[&str]) -> Self {
         loop {
             let port = free_port();
             let folder = tempfile::tempdir().expect("makes a folder");
@@ -47,9 +64,16 @@ impl MariaDb {
             fs::write(folder.path().join("init.sql"), INIT).expect("writes");
             let mut all = common(port, folder.path());
             all.extend(arguments.iter().map(|&argument| argument.to_owned()));
+            let mut words = around
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>();
+            words.push("mariadbd".to_owned());
+            words.append(&mut all);
+            let program = words.remove(0);
             let server = Self {
                 port,
-                process: Process::new("mariadbd", "mariadb-server", folder, &all),
+                process: Process::new(&program, "mariadb-server", folder, &words),
             };
             match server.run().await {
                 Ok(()) => return server,
@@ -67,6 +91,27 @@ impl MariaDb {
         SHARED
             .get_or_init(|| Self::start_with(&["--innodb-flush-log-at-trx-commit=0"]))
             .await
+    }
+
+    /// Fills the disk of its data, as somebody else may; until [`MariaDb::free_disk`].
+    pub(crate) fn fill_disk(&self) {
+        let mut ballast = fs::File::create(self.ballast()).expect("is ours");
+        let block = vec![0; 64 * 1024];
+        // It ends when there is no room.
+        while std::io::Write::write_all(&mut ballast, &block).is_ok() {}
+    }
+
+    /// Takes away what fills the disk.
+    pub(crate) fn free_disk(&self) {
+        fs::remove_file(self.ballast()).expect("is there");
+    }
+
+    /// The disk is there for the server's process alone.
+    fn ballast(&self) -> std::path::PathBuf {
+        let pid = fs::read_to_string(self.folder().join("pid")).expect("runs");
+        let data = self.folder().join("data/ballast");
+        let data = data.strip_prefix("/").expect("is absolute");
+        Path::new("/proc").join(pid.trim()).join("root").join(data)
     }
 
     /// The port it listens on.
