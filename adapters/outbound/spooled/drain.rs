@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use gateway_core::ports::Backlog;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info};
 
 use super::Inner;
@@ -18,6 +19,9 @@ const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often the log tells of what waits.
+const TELL: Duration = Duration::from_secs(30);
+
 /// Drains for ever.
 pub(super) async fn run(inner: Arc<Inner>) {
     let mut drainer = Drainer {
@@ -25,6 +29,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         serves: false,
         pause: PAUSE,
         drained: 0,
+        tell: Instant::now(),
     };
     loop {
         let until = drainer.drain().await;
@@ -48,6 +53,8 @@ struct Drainer {
     pause: Duration,
     /// Reports that were taken out since the spool was last found empty.
     drained: u64,
+    /// When the log tells of what waits, if something does.
+    tell: Instant,
 }
 
 impl Drainer {
@@ -83,12 +90,13 @@ impl Drainer {
     }
 
     /// How many wait, if the spool can be asked.
-    async fn look(&self) -> Option<u64> {
+    async fn look(&mut self) -> Option<u64> {
         match self.inner.spool.backlog().await {
             Ok(backlog) => {
                 self.inner
                     .backlog
                     .send_if_modified(|before| std::mem::replace(before, backlog) != backlog);
+                self.tell_of(backlog);
                 Some(backlog.depth)
             }
             Err(error) => {
@@ -96,6 +104,15 @@ impl Drainer {
                 None
             }
         }
+    }
+
+    fn tell_of(&mut self, Backlog { depth, oldest }: Backlog) {
+        if depth == 0 || Instant::now() < self.tell {
+            return;
+        }
+        self.tell = Instant::now() + TELL;
+        let oldest = oldest.map(tracing::field::display);
+        info!(depth, oldest, "results wait in the spool");
     }
 
     fn note_empty(&mut self) {
