@@ -39,6 +39,7 @@ impl Server {
         let data = format!("--datadir={}/data", folder.path().display());
         let made = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--user=root", "--skip-test-db"])
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(["--auth-root-authentication-method=normal", &data])
             .stdout(Stdio::null())
             .status()

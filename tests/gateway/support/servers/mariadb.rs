@@ -230,6 +230,7 @@ async fn template() -> &'static Path {
             "--skip-test-db",
             LOG_FILE_SIZE,
             &format!("--datadir={}", data.display()),
+            &format!("--tmpdir={}", folder.path().display()),
         ]
         .map(str::to_owned);
         let program = Process::new("mariadb-install-db", "mariadb-server", folder, &arguments);
@@ -267,6 +268,8 @@ fn common(port: u16, folder: &Path) -> Vec<String> {
         format!("--socket={folder}/socket"),
         format!("--pid-file={folder}/pid"),
         format!("--init-file={folder}/init.sql"),
+        // A server that starts clears its folder of temporary tables, be they another's.
+        format!("--tmpdir={folder}"),
         "--skip-name-resolve".into(),
         "--performance-schema=off".into(),
         "--max-connections=400".into(),
