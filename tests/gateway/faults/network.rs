@@ -87,7 +87,16 @@ async fn answers_get_lost_and_no_line_is_lost_or_doubled() {
         let at = fields.iter().position(|field| field == "sequence");
         fields[at.expect("has a sequence") + 1].clone()
     });
+    let sequences: Vec<String> = sequences.collect();
     let expected = (1..=BATCHES * LINES).map(|sequence| sequence.to_string());
-    assert!(sequences.eq(expected), "not each line once and in order");
+    let expected: Vec<String> = expected.collect();
+    let pairs = sequences.iter().zip(&expected);
+    let same = pairs.take_while(|(one, other)| one == other).count();
+    let (found, total) = (&sequences[same..], sequences.len());
+    assert!(
+        sequences == expected,
+        "{total} lines, and after the first {same} come {:?}",
+        found.iter().take(25).collect::<Vec<_>>()
+    );
     gateway.stop().await;
 }

@@ -136,7 +136,7 @@ async fn each_line_and_each_piece_renews_the_expiry() {
     let batches = redis.key(&format!("gateway:batches:{{{}}}", keys[0]));
     let ttl = redis.command(&["PTTL", &batches]).await.int();
     assert!((1..=600_000).contains(&ttl), "{ttl}");
-    assert_eq!(redis.command(&["LLEN", &batches]).await, Reply::Int(2));
+    assert_eq!(redis.command(&["ZCARD", &batches]).await, Reply::Int(2));
 }
 
 #[tokio::test]
