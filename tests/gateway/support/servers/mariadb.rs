@@ -27,6 +27,7 @@ GRANT ALL ON `test\\_%`.* TO 'gateway'@'%';
 ";
 
 /// Puts the data on a disk in memory of the size that is said, then runs the rest of the words.
+#[cfg(feature = "redis")]
 const SMALL_DISK: &str = "\
 mkdir small && mount -t tmpfs -o size=$0 small small && cp -a data/. small \
 && mount --bind small data && exec \"$@\"";
@@ -49,6 +50,7 @@ impl MariaDb {
     }
 
     /// Starts one whose data are on a disk of so many MiB, which ends with it.
+    #[cfg(feature = "redis")]
     pub(crate) async fn start_on_small_disk(mebibytes: u32) -> Self {
         let mebibytes = format!("{mebibytes}m");
         let around = ["unshare", "-rm", "sh", "-c", SMALL_DISK, &mebibytes];
@@ -94,6 +96,7 @@ impl MariaDb {
     }
 
     /// Fills the disk of its data, as somebody else may; until [`MariaDb::free_disk`].
+    #[cfg(feature = "redis")]
     pub(crate) fn fill_disk(&self) {
         let mut ballast = fs::File::create(self.ballast()).expect("is ours");
         let block = vec![0; 64 * 1024];
@@ -102,11 +105,13 @@ impl MariaDb {
     }
 
     /// Takes away what fills the disk.
+    #[cfg(feature = "redis")]
     pub(crate) fn free_disk(&self) {
         fs::remove_file(self.ballast()).expect("is there");
     }
 
     /// The disk is there for the server's process alone.
+    #[cfg(feature = "redis")]
     fn ballast(&self) -> std::path::PathBuf {
         let pid = fs::read_to_string(self.folder().join("pid")).expect("runs");
         let data = self.folder().join("data/ballast");
