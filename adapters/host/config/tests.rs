@@ -79,6 +79,7 @@ fn no_secret_is_in_a_message_a_description_or_debug_output() {
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("GATEWAY_BACKEND", "memory"),
         ("RESULT_STORE", "memory"),
+        ("API_KEYS_FILE", "keys.json"),
     ])
     .expect("loads");
     let told = format!("{config:?} {}", config.describe().join("\n"));

@@ -124,7 +124,8 @@ impl Link {
         command: &'static str,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        Box::pin(self.persist(|| self.send(command, args.clone()))).await
+        let attempt = |deadline| self.send(command, args.clone(), deadline);
+        Box::pin(self.persist(attempt)).await
     }
 
     /// Sends a command once: after a failure it may or may not have been carried out. The first
@@ -134,7 +135,7 @@ impl Link {
         command: &'static str,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        Box::pin(self.within(self.send(command, args))).await
+        Box::pin(self.within(|deadline| self.send(command, args, deadline))).await
     }
 
     /// Asks one `node` for something.
@@ -145,18 +146,26 @@ impl Link {
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
         let command = CustomCommand::new_static(command, ClusterHash::Random, false);
-        let options = Options {
-            cluster_node: self.is_clustered().then_some(node),
-            ..self.options()
-        };
-        let client = self.0.pool.next_connected().with_options(&options);
-        Box::pin(self.within(async { Ok(client.custom(command, args).await?) })).await
+        let asked = self.within(async |deadline| {
+            let options = Options {
+                cluster_node: self.is_clustered().then_some(node),
+                ..options(deadline)
+            };
+            let client = self.0.pool.next_connected().with_options(&options);
+            Ok(client.custom(command, args).await?)
+        });
+        Box::pin(asked).await
     }
 
-    async fn send(&self, command: &'static str, args: Vec<Value>) -> Result<Value, LinkError> {
+    async fn send(
+        &self,
+        command: &'static str,
+        args: Vec<Value>,
+        deadline: Instant,
+    ) -> Result<Value, LinkError> {
         let command = CustomCommand::new_static(command, ClusterHash::FirstKey, false);
         let client = self.0.pool.next_connected();
-        let client = client.with_options(&self.options());
+        let client = client.with_options(&options(deadline));
         Ok(client.custom(command, args).await?)
     }
 
@@ -167,7 +176,7 @@ impl Link {
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<Value, LinkError> {
-        self.persist(|| self.run_once(source, keys.clone(), args.clone()))
+        self.persist(|deadline| self.run_once(source, keys.clone(), args.clone(), deadline))
             .await
     }
 
@@ -176,8 +185,10 @@ impl Link {
         source: &Source,
         keys: Vec<String>,
         args: Vec<Value>,
+        deadline: Instant,
     ) -> Result<Value, LinkError> {
-        let client = self.0.pool.next_connected().with_options(&self.options());
+        let client = self.0.pool.next_connected();
+        let client = client.with_options(&options(deadline));
         let digest = source.digest.as_str();
         match client.evalsha(digest, keys.clone(), args.clone()).await {
             Err(error) if LinkError::is_unknown_script(&error) => {
@@ -188,7 +199,7 @@ impl Link {
     }
 
     /// Tries again after a failure that passes, until the time for one command is over.
-    async fn persist<F>(&self, attempt: impl Fn() -> F) -> Result<Value, LinkError>
+    async fn persist<F>(&self, attempt: impl Fn(Instant) -> F) -> Result<Value, LinkError>
     where
         F: Future<Output = Result<Value, LinkError>>,
     {
@@ -197,8 +208,8 @@ impl Link {
             .with_max_delay(Duration::from_millis(250))
             .with_jitter()
             .without_max_times();
-        self.within(async {
-            attempt
+        self.within(async |deadline| {
+            (|| attempt(deadline))
                 .retry(pauses)
                 .when(|error| error.is_passing() && self.0.away.borrow().is_none())
                 .await
@@ -208,11 +219,11 @@ impl Link {
 
     async fn within(
         &self,
-        answer: impl Future<Output = Result<Value, LinkError>>,
+        answer: impl AsyncFnOnce(Instant) -> Result<Value, LinkError>,
     ) -> Result<Value, LinkError> {
         self.expect_answers()?;
         let deadline = Instant::now() + self.0.timeout;
-        let answer = timeout_at(deadline, answer).await;
+        let answer = timeout_at(deadline, answer(deadline)).await;
         answer.unwrap_or(Err(LinkError::Overdue(self.0.timeout)))
     }
 
@@ -223,14 +234,19 @@ impl Link {
             Some(reason) => Err(LinkError::Away(KnownOutage(reason.clone()))),
         }
     }
+}
 
-    fn options(&self) -> Options {
-        Options {
-            // What is not idempotent must not be repeated, and what is we repeat ourselves.
-            max_attempts: Some(1),
-            timeout: Some(self.0.timeout),
-            fail_fast: true,
-            ..Options::default()
-        }
+/// How a command is sent that nobody waits for beyond `deadline`.
+fn options(deadline: Instant) -> Options {
+    let left = deadline.saturating_duration_since(Instant::now());
+    Options {
+        // What is not idempotent must not be repeated, and what is we repeat ourselves.
+        max_attempts: Some(1),
+        // fred must give it up before we do: what it gave up it does not send when a connection is
+        // back, but it would send what we merely stopped waiting for, be it a minute later. And it
+        // takes none at all for no limit.
+        timeout: Some((left * 9 / 10).max(Duration::from_millis(1))),
+        fail_fast: true,
+        ..Options::default()
     }
 }

@@ -130,6 +130,7 @@ fn memory_by_name_wins_over_an_address_that_is_set() {
         ("DATABASE_URL", "mysql://h/d"),
         ("GATEWAY_BACKEND", "memory"),
         ("RESULT_STORE", "Memory"),
+        ("API_KEYS_FILE", "keys.json"),
     ])
     .expect("loads");
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike as _, EventInterface as _};
 use futures::future;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tracing::{error, info, warn};
 
-use super::{Link, LinkError};
+use super::{Link, LinkError, options};
 
 /// How often it is felt: on every connection while all is well, on one until it is well again.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -103,8 +103,9 @@ const NOT_YET: &str = "not connected yet";
 
 async fn ping(link: &Link, client: &Client) -> Result<(), LinkError> {
     let patience = link.0.timeout;
-    let ping = client.with_options(&link.options());
-    match timeout(patience, ping.ping::<fred::types::Value>(None)).await {
+    let deadline = Instant::now() + patience;
+    let ping = client.with_options(&options(deadline));
+    match timeout_at(deadline, ping.ping::<fred::types::Value>(None)).await {
         Ok(answer) => Ok(answer.map(drop)?),
         Err(_) => Err(LinkError::Overdue(patience)),
     }
