@@ -115,6 +115,12 @@ async fn what_does_not_fit_fails_alone() {
             Err(error) => {
                 assert!(matches!(error, ResultError::Unwritable { .. }), "{error:?}");
                 assert!([7, 9].contains(&number), "{number}: {error}");
+                let told = error.to_string();
+                let ours = [
+                    "cannot hold one of its values",
+                    "not within the years 1000 to 9999",
+                ];
+                assert!(ours.iter().any(|words| told.ends_with(words)), "{told}");
             }
         }
     }

@@ -8,6 +8,7 @@ use gateway_core::domain::run::{Recorded, Report};
 use gateway_core::ports::{Cause, ResultError};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::warn;
 
 use super::super::error::Fault;
 use super::super::link::{Link, LinkError};
@@ -82,9 +83,11 @@ impl Failure {
 
     fn told_to(&self, report: &Report) -> ResultError {
         if self.fault == Fault::Misfit {
+            // The words of the server name columns and tables: they are the operator's to read.
+            warn!(run = %report.run, error = %self.trouble, "the database cannot hold a result");
             return ResultError::Unwritable {
                 run: report.run.clone(),
-                reason: self.trouble.to_string(),
+                reason: "the database cannot hold one of its values".to_owned(),
             };
         }
         ResultError::Unavailable(Cause::from(Shared(self.trouble.clone())))
