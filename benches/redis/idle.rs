@@ -1,3 +1,4 @@
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -22,6 +23,9 @@ const TIMEOUTS: [u64; 2] = [5, 30];
 /// How long the CPU time is measured, in seconds.
 const TIME: u64 = 20;
 
+/// Files that are open without a fleet, at most.
+const FEW: usize = 200;
+
 /// What it costs that workers wait, each on a connection of its own and for both a task and a
 /// control message; and beside it what it costs a server that does nothing else.
 pub(crate) async fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
@@ -35,7 +39,7 @@ pub(crate) async fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     .await?;
     let connections = testbed.redis.connections().await?;
     table.add("  connections to Redis", connections.to_string(), "<= 16");
-    drop(fleet);
+    fleet.end().await?;
     drop(testbed);
 
     let bare = Bare::start()?;
@@ -84,7 +88,7 @@ async fn observe(
 struct Fleet {
     size: u32,
     waits: Arc<Waits>,
-    _polling: JoinSet<()>,
+    polling: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -121,8 +125,17 @@ impl Fleet {
         Ok(Self {
             size,
             waits,
-            _polling: polling,
+            polling,
         })
+    }
+
+    /// Ends, connections included: with those of another fleet they would be too many files.
+    async fn end(mut self) -> Outcome<()> {
+        self.polling.shutdown().await;
+        while fs::read_dir("/proc/self/fd")?.count() > FEW {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
     }
 
     /// Lets polls take so many seconds from now on, and waits until all of them do.
