@@ -43,7 +43,7 @@ struct Listener {
     /// Tests since the last entry, and the last message, that it was told of.
     entry_misses: u32,
     message_misses: u32,
-    /// Whether Redis was asked to tell of entries; it may have been away.
+    /// Whether every node was asked to tell of entries, and answered, be it that it will not.
     asked: bool,
     /// The nodes there were at the last test.
     nodes: Vec<Server>,
@@ -195,14 +195,17 @@ impl Listener {
         let channels = vec![doorbell.0.keys.bell(), self.probe.clone()];
         if let Err(error) = self.client.subscribe(channels).await {
             debug!(%error, "cannot subscribe yet");
+            self.asked &= !LinkError::from(error).is_silence();
         }
         for node in self.client.active_connections() {
             if let Err(error) = self.turn_on(&node).await {
-                // A connection may be made before it is known that Redis is there.
-                self.asked &= !matches!(error, LinkError::Away(_));
+                // A connection may be made before it is known that Redis is there, or before the
+                // others know of a node that is new.
+                self.asked &= !error.is_silence();
                 debug!(%node, %error, "notifications cannot be turned on");
             }
             if let Err(error) = self.subscribe(doorbell, &node).await {
+                self.asked &= !error.is_silence();
                 debug!(%node, %error, "cannot subscribe to notifications");
             }
         }

@@ -54,7 +54,7 @@ impl LinkError {
     }
 
     /// Whether it is for want of an answer.
-    pub(super) fn is_silence(&self) -> bool {
+    pub(in super::super) fn is_silence(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Overdue(_)) || self.is_passing()
     }
 
