@@ -1,5 +1,6 @@
 //! Hearing of new entries by keyspace notifications, and of what other gateways say.
 
+use std::collections::HashSet;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -43,8 +44,9 @@ struct Listener {
     /// Tests since the last entry, and the last message, that it was told of.
     entry_misses: u32,
     message_misses: u32,
-    /// Whether every node was asked to tell of entries, and answered, be it that it will not.
-    asked: bool,
+    /// Nodes that were asked to tell of entries over the connection there is, and answered, be it
+    /// that they will not.
+    asked: HashSet<Server>,
     /// The nodes there were at the last test.
     nodes: Vec<Server>,
     /// Whether an operator was told that notifications cannot be had.
@@ -63,7 +65,7 @@ impl Listener {
             doorbell,
             entry_misses: 0,
             message_misses: 0,
-            asked: false,
+            asked: HashSet::new(),
             nodes: Vec::new(),
             warned: false,
         }
@@ -95,7 +97,15 @@ impl Listener {
                     Err(RecvError::Lagged(_)) => doorbell.ring_all(),
                     Err(RecvError::Closed) => return,
                 },
-                _ = connections.recv() => self.listen(&doorbell).await,
+                // It is told before the connection can be used: if now is too soon, the next test
+                // is not.
+                connected = connections.recv() => {
+                    match connected {
+                        Ok(node) => drop(self.asked.remove(&node)),
+                        Err(_) => self.asked.clear(),
+                    }
+                    self.listen(&doorbell).await;
+                }
                 _ = ticks.tick() => {
                     doorbell.sweep();
                     self.test(&doorbell).await;
@@ -123,9 +133,7 @@ impl Listener {
         if self.link.away().borrow().is_some() {
             return;
         }
-        if !self.asked {
-            self.listen(doorbell).await;
-        }
+        self.listen(doorbell).await;
         if self.misses_a_node() {
             debug!("the listener connects to the nodes that came since");
             self.connect_anew(doorbell).await;
@@ -147,6 +155,7 @@ impl Listener {
     async fn without_notifications(&mut self, doorbell: &Doorbell) {
         if doorbell.ear() == Ear::Events {
             // Somebody may have turned them off.
+            self.asked.clear();
             self.listen(doorbell).await;
         }
         let clustered = self.link.is_clustered();
@@ -188,29 +197,36 @@ impl Listener {
         let _begun = tokio::time::timeout(PERIOD, self.client.force_reconnection()).await;
     }
 
-    /// Turns notifications on where that is allowed, and subscribes to all there is to hear.
+    /// Asks the nodes that were not asked yet: turns notifications on where that is allowed, and
+    /// subscribes to all there is to hear.
     async fn listen(&mut self, doorbell: &Doorbell) {
-        self.asked = true;
+        let nodes = self.client.active_connections();
+        self.asked.retain(|node| nodes.contains(node));
+        let unasked = nodes.into_iter().filter(|node| !self.asked.contains(node));
+        let unasked: Vec<_> = unasked.collect();
+        if unasked.is_empty() {
+            return;
+        }
         // What gateways tell each other is heard whatever becomes of the rest.
         let channels = vec![doorbell.0.keys.bell(), self.probe.clone()];
-        if let Err(error) = self.client.subscribe(channels).await {
-            debug!(%error, "cannot subscribe yet");
-            self.asked &= !LinkError::from(error).is_silence();
-        }
-        for node in self.client.active_connections() {
-            if let Err(error) = self.turn_on(&node).await {
-                // A connection may be made before it is known that Redis is there, or before the
-                // others know of a node that is new.
-                self.asked &= !error.is_silence();
-                debug!(%node, %error, "notifications cannot be turned on");
+        let subscribed = self.client.subscribe(channels).await;
+        let subscribed = subscribed.map_err(LinkError::from);
+        for node in unasked {
+            let answers = [
+                subscribed.clone(),
+                self.turn_on(&node).await,
+                self.subscribe(doorbell, &node).await,
+            ];
+            let errors = || answers.iter().filter_map(|answer| answer.as_ref().err());
+            for error in errors() {
+                debug!(%node, %error, "the listener was not heard out");
             }
-            if let Err(error) = self.subscribe(doorbell, &node).await {
-                self.asked &= !error.is_silence();
-                debug!(%node, %error, "cannot subscribe to notifications");
+            if errors().all(LinkError::is_refusal) {
+                self.asked.insert(node);
+                // Whatever came while nobody listened.
+                doorbell.ring_all();
             }
         }
-        // Whatever came while nobody listened.
-        doorbell.ring_all();
     }
 
     /// Subscribes to what a node tells of entries.

@@ -53,8 +53,19 @@ impl LinkError {
         .any(|prefix| error.details().starts_with(prefix))
     }
 
+    /// Whether Redis has answered that it will not, which asking again does not change.
+    pub(in super::super) fn is_refusal(&self) -> bool {
+        let Self::Failed(error) = self else {
+            return matches!(self, Self::Nonsense(_));
+        };
+        let prefixes = ["NOPERM", "ERR ", "unknown command"];
+        prefixes
+            .iter()
+            .any(|prefix| error.details().starts_with(prefix))
+    }
+
     /// Whether it is for want of an answer.
-    pub(in super::super) fn is_silence(&self) -> bool {
+    pub(super) fn is_silence(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Overdue(_)) || self.is_passing()
     }
 
