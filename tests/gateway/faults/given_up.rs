@@ -100,21 +100,27 @@ async fn poll_and_give_up(worker: &Worker, redis: &mut Connection, seed: usize) 
 /// worker's hands; it says that it runs nothing, as it does in the field, and has it back.
 async fn drain(worker: &Worker, outstanding: usize) -> Vec<String> {
     let mut received = Vec::new();
-    let takes_all = async {
-        while received.len() < outstanding {
-            worker.beat(0).await.expect("is taken");
-            let answer = worker.poll(200).await.expect("is served");
-            let Some(task) = answer.task else {
-                continue;
-            };
+    while received.len() < outstanding {
+        // On a machine that is busy most polls are given up, and most tasks are left for here.
+        let Ok(task) = timeout(LONG, next(worker)).await else {
+            panic!("{} got {received:?}", worker.id);
+        };
+        received.push(task);
+    }
+    received
+}
+
+/// Takes a task, however often it has to ask.
+async fn next(worker: &Worker) -> String {
+    loop {
+        worker.beat(0).await.expect("is taken");
+        let answer = worker.poll(200).await.expect("is served");
+        if let Some(task) = answer.task {
             let acked = worker.ack(&answer.receipt_id, true).await;
             acked.expect("is settled");
-            received.push(task.task_id);
+            return task.task_id;
         }
-    };
-    let in_time = timeout(LONG, takes_all).await;
-    assert!(in_time.is_ok(), "{} got {received:?}", worker.id);
-    received
+    }
 }
 
 /// No entry is in anybody's hands.
