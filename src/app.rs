@@ -119,6 +119,7 @@ impl Journal {
             at: self.clock.now(),
             actor: Some(caller.worker.clone()),
             peer: caller.peer,
+            request: caller.request.clone(),
             action,
         });
     }

@@ -31,7 +31,7 @@ use futures::FutureExt as _;
 use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
-use gateway_adapters::host::{self, Config, signals, telemetry};
+use gateway_adapters::host::{self, Config, reload, signals, telemetry};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::{Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
@@ -96,6 +96,7 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 
 async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     let plugged = plug::plug(config)?;
+    reload::spawn(plugged.reloadables, &signals::reload()?);
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();

@@ -7,6 +7,7 @@
 
 mod access;
 mod calls;
+mod connection;
 mod convert;
 mod credentials;
 mod deadline;

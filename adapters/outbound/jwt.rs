@@ -72,7 +72,10 @@ impl Authenticator for Tokens {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         match credential {
             Credential::Token(token) => self.worker(token.expose()).ok_or(AuthError::Rejected),
-            Credential::Key(_) | Credential::Claim(_) => Err(AuthError::Rejected),
+            Credential::Key(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_)
+            | Credential::Claim(_) => Err(AuthError::Rejected),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
+use crate::domain::limit::{Class, Demand};
 use crate::ports::{AuthError, Authenticator, Limiter};
 
 /// Who is calling, and may they?
@@ -21,14 +22,18 @@ impl Access {
         let caller = Caller {
             worker,
             peer: presented.peer,
+            request: presented.request.clone(),
         };
         self.check_claim(&caller, presented.claimed.as_ref())?;
         Ok(caller)
     }
 
-    /// Takes one call of `caller` from what it may make.
-    pub async fn admit(&self, caller: &Caller) -> Result<(), Error> {
-        Ok(self.limiter.admit(&caller.worker).await?)
+    /// Takes one call of `caller` from what it may make of its class.
+    pub async fn admit(&self, caller: &Caller, class: Class) -> Result<(), Error> {
+        Ok(self
+            .limiter
+            .admit(&caller.worker, Demand::call(class))
+            .await?)
     }
 
     /// Makes sure that `caller` is whom it `claimed` to be; no claim is a true one.
@@ -76,6 +81,7 @@ impl Access {
             at: self.journal.clock.now(),
             actor: None,
             peer: presented.peer,
+            request: presented.request.clone(),
             action: Action::Rejected {
                 credential: credential.map_or("none", Credential::kind),
                 claimed: presented.claimed.clone(),
@@ -102,6 +108,7 @@ mod tests {
             credentials,
             claimed: claimed.map(worker),
             peer: None,
+            request: None,
         }
     }
 
@@ -123,9 +130,11 @@ mod tests {
                 Credential::Key(secret) if secret.expose() == "down" => {
                     Err(AuthError::Unavailable("lost the list".into()))
                 }
-                Credential::Key(_) | Credential::Token(_) | Credential::Claim(_) => {
-                    Err(AuthError::Rejected)
-                }
+                Credential::Key(_)
+                | Credential::Token(_)
+                | Credential::Certificate(_)
+                | Credential::Signature(_)
+                | Credential::Claim(_) => Err(AuthError::Rejected),
             });
         authenticator
     }
@@ -209,15 +218,15 @@ mod tests {
         let mut limiter = MockLimiter::new();
         limiter
             .expect_admit()
-            .with(eq(worker("w-1")))
+            .with(eq(worker("w-1")), eq(Demand::call(Class::Poll)))
             .once()
-            .returning(|_| Err(LimitError::Unavailable("away".into())));
+            .returning(|_, _| Err(LimitError::Unavailable("away".into())));
         let access = Access {
             limiter: Arc::new(limiter),
             ..access(MockAuthenticator::new(), silent())
         };
 
-        let refused = access.admit(&caller("w-1")).await;
+        let refused = access.admit(&caller("w-1"), Class::Poll).await;
         assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
     }
 

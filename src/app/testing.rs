@@ -32,6 +32,7 @@ pub(super) fn caller(id: &str) -> Caller {
     Caller {
         worker: worker(id),
         peer: None,
+        request: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::domain::id::{RunId, WorkerId};
+use crate::domain::identity::RequestId;
 use crate::domain::run::RunStatus;
 use crate::domain::time::Timestamp;
 
@@ -15,6 +16,8 @@ pub struct AuditEvent {
     pub actor: Option<WorkerId>,
     /// Where the call came from.
     pub peer: Option<IpAddr>,
+    /// The call that it came with, if it came with one.
+    pub request: Option<RequestId>,
     /// What was done.
     pub action: Action,
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
+use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
@@ -34,6 +35,8 @@ pub(super) struct Plugged {
     pub(super) backends: Vec<Remote>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
+    /// What is read anew without a restart.
+    pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
     pub(super) local_key: Option<Secret>,
     /// What is behind each port.
@@ -110,6 +113,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         operator_side: store.operator_side,
         backends,
         database,
+        reloadables: Vec::new(),
         local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),

@@ -3,18 +3,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
+use crate::domain::limit::Demand;
 use crate::ports::Cause;
 
 /// Who decides how much a worker may ask of us.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Limiter: Send + Sync {
-    /// Takes one call of `worker` from what it may still make.
+    /// Takes what `worker` demands from what it may still have of that class.
     ///
     /// # Errors
     ///
-    /// [`LimitError::Exceeded`] if it may make none now. A call that was refused costs nothing.
-    async fn admit(&self, worker: &WorkerId) -> Result<(), LimitError>;
+    /// [`LimitError::Exceeded`] if it may not have it now. A demand that was refused costs nothing.
+    async fn admit(&self, worker: &WorkerId, demand: Demand) -> Result<(), LimitError>;
 }
 
 /// Why a [`Limiter`] did not let a call in.

@@ -76,7 +76,7 @@ async fn a_limiter_that_is_away_is_no_limit_exceeded() {
         let mut limiter = MockLimiter::new();
         limiter
             .expect_admit()
-            .returning(|_| Err(LimitError::Unavailable(SECRET.into())));
+            .returning(|_, _| Err(LimitError::Unavailable(SECRET.into())));
         ports.limiter = Arc::new(limiter);
     })
     .await;

@@ -86,7 +86,7 @@ async fn a_limit_keeps_calls_from_the_queue_and_leaves_health_alone() {
     let gateway = Gateway::start_with(Options {
         replace: |ports| {
             let mut limiter = MockLimiter::new();
-            limiter.expect_admit().returning(|_| {
+            limiter.expect_admit().returning(|_, _| {
                 let wait = Duration::from_secs(1);
                 Err(LimitError::Exceeded {
                     retry_after: wait,

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use gateway_core::app;
 use gateway_core::domain::identity::{Caller, Presented};
+use gateway_core::domain::limit::Class;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
@@ -31,8 +32,8 @@ const REGISTER_MAX_BYTES: usize = 64 * 1024;
 pub(super) enum Identity {
     /// It is settled, and the call has been taken from what the worker may make.
     Known(Caller),
-    /// It is settled by what the message says.
-    Unsettled(Presented),
+    /// It is settled by what the message says, and the call is yet to be taken.
+    Unsettled(Presented, Class),
 }
 
 /// Puts the door before a service.
@@ -119,10 +120,10 @@ impl AccessLayer {
         // so in its message.
         let unsettled = registers || (self.open && presented.claimed.is_none());
         let identity = if unsettled {
-            Identity::Unsettled(presented)
+            Identity::Unsettled(presented, class(parts.uri.path()))
         } else {
             Identity::Known(
-                self.known(&presented)
+                self.known(&presented, class(parts.uri.path()))
                     .await
                     .map_err(|error| status(&error))?,
             )
@@ -131,10 +132,19 @@ impl AccessLayer {
         Ok(Request::from_parts(parts, body))
     }
 
-    async fn known(&self, presented: &Presented) -> Result<Caller, app::Error> {
+    async fn known(&self, presented: &Presented, class: Class) -> Result<Caller, app::Error> {
         let caller = self.access.identify(presented).await?;
-        self.access.admit(&caller).await?;
+        self.access.admit(&caller, class).await?;
         Ok(caller)
+    }
+}
+
+/// What a call is for.
+pub(super) fn class(path: &str) -> Class {
+    match path.strip_prefix(PROTOCOL) {
+        Some("PollTask" | "PollControl") => Class::Poll,
+        Some("SendLog" | "SendLogBatch" | "SendLogChunk") => Class::Log,
+        _ => Class::Control,
     }
 }
 

@@ -1,16 +1,16 @@
 //! What a call's headers say about who makes it.
 
-use std::net::IpAddr;
-
 use gateway_core::domain::Invalid;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::identity::{Credential, Presented, Secret};
+use gateway_core::domain::identity::{Credential, Presented, RequestId, Secret};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use tonic::transport::server::TcpConnectInfo;
+
+use super::connection::Connection;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const WORKER_ID: HeaderName = HeaderName::from_static("x-worker-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Reads the credentials of a call, in the order in which they are to be tried.
 ///
@@ -26,10 +26,16 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
         credentials.extend(text(&parts.headers, API_KEY).map(key));
         credentials.extend(bearer(&parts.headers));
     }
+    let connection = parts.extensions.get::<Connection>();
+    if !open {
+        let certificate = connection.and_then(|connection| connection.certificate.clone());
+        credentials.extend(certificate.map(Credential::Certificate));
+    }
     Ok(Presented {
         credentials,
         claimed,
-        peer: peer(parts),
+        peer: connection.and_then(|connection| connection.peer),
+        request: request_id(&parts.headers),
     })
 }
 
@@ -63,9 +69,14 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     (!value.is_empty()).then_some(value)
 }
 
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    let connection = parts.extensions.get::<TcpConnectInfo>()?;
-    Some(connection.remote_addr()?.ip())
+/// What the client calls the call, if that is short and plain; else a name of our own.
+fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+    let given = text(headers, REQUEST_ID);
+    given.filter(|text| is_plain(text)).map(RequestId::new)
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -53,9 +53,9 @@ impl Service {
                 access.check_claim(caller, claimed.as_ref())?;
                 Ok(caller.clone())
             }
-            Some(Identity::Unsettled(presented)) => {
+            Some(Identity::Unsettled(presented, class)) => {
                 let caller = self.identify(presented, claimed).await?;
-                access.admit(&caller).await?;
+                access.admit(&caller, *class).await?;
                 Ok(caller)
             }
             // The door attaches an identity to every call; without one nobody is anybody.
@@ -91,7 +91,7 @@ impl Service {
         request: Request<proto::RegisterRequest>,
     ) -> Result<(Caller, proto::RegisterRequest), Status> {
         let (metadata, mut extensions, message) = request.into_parts();
-        if let Some(Identity::Unsettled(presented)) = extensions.get_mut::<Identity>()
+        if let Some(Identity::Unsettled(presented, _)) = extensions.get_mut::<Identity>()
             && !message.api_key.is_empty()
         {
             presented.credentials = vec![super::credentials::key(&message.api_key)];

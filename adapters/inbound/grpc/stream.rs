@@ -8,6 +8,7 @@ use gateway_core::app::Error;
 use gateway_core::domain::control::{Command, CommandDelivery, Lane};
 use gateway_core::domain::id::{ReceiptId, TaskId};
 use gateway_core::domain::identity::Caller;
+use gateway_core::domain::limit::Class;
 use gateway_core::ports::ResultError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
@@ -155,7 +156,7 @@ impl Session {
         use worker_message::Payload;
 
         let (gateway, caller) = (&self.calls.gateway, &self.caller);
-        gateway.access.admit(caller).await?;
+        gateway.access.admit(caller, Class::Control).await?;
         match message.payload {
             Some(Payload::Heartbeat(heartbeat)) => self.pulse(heartbeat).await,
             Some(Payload::TaskStatus(change)) => {

@@ -51,7 +51,7 @@ impl Algorithm {
                 self == Self::EdDsa && key.curve == EllipticCurve::Ed25519
             }
             // Kinds of keys that no algorithm of ours is made of.
-            _ => false,
+            AlgorithmParameters::Other(_) | _ => false,
         }
     }
 }

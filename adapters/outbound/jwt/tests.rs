@@ -1,17 +1,17 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use gateway_core::domain::identity::Secret;
+use gateway_core::ports::Clock as _;
 use jsonwebtoken::{Algorithm as Signature, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::outbound::SystemClock;
 
 const SECRET: &str = "a secret of no less than 64 bytes, as the longest of the hashes has it";
 const HOUR: u64 = 3600;
 
 fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("is after 1970").as_secs()
+    let now = SystemClock.now().as_second();
+    now.try_into().expect("is after 1970")
 }
 
 fn settings() -> Settings {

@@ -70,7 +70,10 @@ impl Authenticator for ApiKeys {
                 let worker = self.workers.get(&digest(key.expose()));
                 worker.cloned().ok_or(AuthError::Rejected)
             }
-            Credential::Token(_) | Credential::Claim(_) => Err(AuthError::Rejected),
+            Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_)
+            | Credential::Claim(_) => Err(AuthError::Rejected),
         }
     }
 }

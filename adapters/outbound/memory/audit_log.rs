@@ -124,6 +124,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             actor: Some(WorkerId::parse("w-1").expect("is an identifier")),
             peer: Some([127, 0, 0, 1].into()),
+            request: None,
             action,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::limit::Demand;
 use gateway_core::ports::{self, LimitError};
 use governor::clock::Clock;
 use governor::state::keyed::DashMapStateStore;
@@ -57,7 +58,7 @@ impl Limiter {
 
 #[async_trait]
 impl ports::Limiter for Limiter {
-    async fn admit(&self, worker: &WorkerId) -> Result<(), LimitError> {
+    async fn admit(&self, worker: &WorkerId, _: Demand) -> Result<(), LimitError> {
         self.forget_the_idle_now_and_then();
         let Err(refused) = self.buckets.check_key(worker) else {
             return Ok(());
@@ -76,7 +77,7 @@ pub struct Unlimited;
 
 #[async_trait]
 impl ports::Limiter for Unlimited {
-    async fn admit(&self, _: &WorkerId) -> Result<(), LimitError> {
+    async fn admit(&self, _: &WorkerId, _: Demand) -> Result<(), LimitError> {
         Ok(())
     }
 }
@@ -105,6 +106,8 @@ impl Clock for Steady {
 mod tests {
     use gateway_core::ports::Limiter as _;
 
+    use gateway_core::domain::limit::Class;
+
     use super::*;
 
     fn worker(number: u32) -> WorkerId {
@@ -124,13 +127,19 @@ mod tests {
     async fn workers_that_went_quiet_are_forgotten() {
         let limiter = Limiter::new(100.0, 10, 1000).expect("is a limit");
         for number in 0..3000 {
-            limiter.admit(&worker(number)).await.expect("is let in");
+            limiter
+                .admit(&worker(number), Demand::call(Class::Control))
+                .await
+                .expect("is let in");
         }
         tokio::time::advance(Duration::from_secs(1)).await;
 
         for _ in 0..CALLS_BETWEEN_LOOKS {
             tokio::time::advance(Duration::from_millis(10)).await;
-            limiter.admit(&worker(1)).await.expect("is let in");
+            limiter
+                .admit(&worker(1), Demand::call(Class::Control))
+                .await
+                .expect("is let in");
         }
         assert_eq!(limiter.buckets.len(), 1);
     }

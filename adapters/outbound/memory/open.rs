@@ -12,7 +12,10 @@ impl Authenticator for Open {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         match credential {
             Credential::Claim(worker) => Ok(worker.clone()),
-            Credential::Key(_) | Credential::Token(_) => Err(AuthError::Rejected),
+            Credential::Key(_)
+            | Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_) => Err(AuthError::Rejected),
         }
     }
 }

@@ -169,7 +169,10 @@ impl Authenticator for ApiKeys {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         match credential {
             Credential::Key(key) => self.owner(key).await,
-            Credential::Token(_) | Credential::Claim(_) => Err(AuthError::Rejected),
+            Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_)
+            | Credential::Claim(_) => Err(AuthError::Rejected),
         }
     }
 }

@@ -145,6 +145,7 @@ impl TaskQueue {
             at: self.shared.clock.now(),
             actor: Some(worker.clone()),
             peer: None,
+            request: None,
             action,
         });
     }

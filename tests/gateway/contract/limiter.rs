@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::limit::{Class, Demand};
 use gateway_core::ports::{LimitError, Limiter};
 use tokio::time::{Instant, sleep};
 
@@ -31,7 +32,7 @@ const PERIOD: Duration = Duration::from_millis(400);
 async fn exhaust(limiter: &dyn Limiter, of: &WorkerId) -> (u32, Duration, Duration) {
     let mut admitted = 0;
     loop {
-        match limiter.admit(of).await {
+        match limiter.admit(of, Demand::call(Class::Control)).await {
             Ok(()) => admitted += 1,
             Err(LimitError::Exceeded {
                 retry_after,
@@ -63,7 +64,10 @@ async fn a_refused_call_is_let_in_when_it_was_told(bench: &impl Limits) {
     for _ in 0..3 {
         let (_, retry_after, _) = exhaust(&*limiter, &w).await;
         sleep(retry_after).await;
-        limiter.admit(&w).await.expect("is let in");
+        limiter
+            .admit(&w, Demand::call(Class::Control))
+            .await
+            .expect("is let in");
     }
 }
 
@@ -72,12 +76,15 @@ async fn a_refused_call_costs_nothing(bench: &impl Limits) {
     let (_, retry_after, _) = exhaust(&*limiter, &w).await;
     let begun = Instant::now();
     while begun.elapsed() < retry_after / 2 {
-        let _refused = limiter.admit(&w).await;
+        let _refused = limiter.admit(&w, Demand::call(Class::Control)).await;
         sleep(Duration::from_millis(1)).await;
     }
 
     sleep(retry_after).await;
-    limiter.admit(&w).await.expect("is let in");
+    limiter
+        .admit(&w, Demand::call(Class::Control))
+        .await
+        .expect("is let in");
 }
 
 async fn the_allowance_is_whole_again_when_it_was_told(bench: &impl Limits) {
@@ -95,7 +102,9 @@ async fn one_workers_calls_are_not_anothers(bench: &impl Limits) {
     exhaust(&*limiter, &worker("a")).await;
 
     for _ in 0..2 {
-        let admitted = limiter.admit(&worker("b")).await;
+        let admitted = limiter
+            .admit(&worker("b"), Demand::call(Class::Control))
+            .await;
         admitted.expect("has its own allowance");
     }
 }

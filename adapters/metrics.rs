@@ -1,0 +1,93 @@
+//! The names of all that is counted and measured, once: whoever counts something takes its name
+//! from here, and the operator's port tells what is here.
+//!
+//! Labels have few values, all known beforehand: never an id, never what a client sent.
+
+use metrics::Unit;
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// How often what size was seen.
+    Histogram,
+}
+
+/// One thing that is counted or measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: &str = concat!("antcode_gateway_", $name);
+        )*
+
+        /// All there are.
+        pub const ALL: &[Metric] = &[$(Metric {
+            name: $constant,
+            kind: Kind::$kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            help: $help,
+        }),*];
+    };
+}
+
+metrics! {
+    CALLS = "calls_total", Counter, Count, ["rpc", "code"], "Calls answered.";
+    CALL_SECONDS = "call_duration_seconds", Histogram, Seconds, ["rpc"], "From the headers of a call to the end of its answer; polls wait in it.";
+    WAITING_POLLS = "waiting_polls", Gauge, Count, ["kind"], "Polls that wait: for a task, or for a command.";
+    LIVE_CHANNELS = "live_channels", Gauge, Count, [], "Live channels that are open.";
+    TASKS = "tasks_total", Counter, Count, ["event"], "What became of tasks: `handed_out`, `settled`, `given_back`, `redelivered`, `dead`.";
+    LOG_LINES = "log_lines_total", Counter, Count, [], "Log lines stored.";
+    LOG_BYTES = "log_bytes_total", Counter, Bytes, ["kind"], "Bytes of logs stored: lines, chunks.";
+    RESULTS = "results_total", Counter, Count, ["outcome"], "Reports of runs: committed, spooled, refused, failed.";
+    SPOOL_DEPTH = "spool_reports", Gauge, Count, [], "Reports that wait in the spool.";
+    SPOOL_AGE = "spool_age_seconds", Gauge, Seconds, [], "For how long the oldest of them has waited.";
+    AUTHENTICATIONS = "authentications_total", Counter, Count, ["credential", "outcome"], "Credentials looked at: accepted, rejected, unavailable, throttled.";
+    REFUSALS = "refusals_total", Counter, Count, ["class"], "Calls refused for their number or size, by the limit that refused them.";
+    CONNECTIONS = "connections", Gauge, Count, ["state"], "Connections of workers: handshaking, open.";
+    CONNECTIONS_ENDED = "connections_ended_total", Counter, Count, ["reason"], "Connections of workers that ended, by what ended them.";
+    HANDSHAKES = "tls_handshakes_total", Counter, Count, ["outcome"], "TLS handshakes: done, failed, overdue.";
+    CERTIFICATE_DAYS = "certificate_expiry_days", Gauge, Count, ["file"], "Days until a certificate or a revocation list expires: `server`, `client_ca`, `crl`.";
+    RELOADS = "reloads_total", Counter, Count, ["what", "outcome"], "Files that changed, or SIGHUP: taken over (done), or not good enough (failed).";
+    BREAKER_STATE = "breaker_state", Gauge, Count, ["port"], "0 closed, 1 half open, 2 open.";
+    BREAKER_OPENED = "breaker_opened_total", Counter, Count, ["port"], "How often a breaker has opened.";
+    AUDIT_EVENTS = "audit_events_total", Counter, Count, ["outcome"], "Events for the audit: written, dropped.";
+    BACKEND_UP = "backend_up", Gauge, Count, ["backend"], "1 if a backend answers, else 0.";
+    BACKEND_SECONDS = "backend_call_duration_seconds", Histogram, Seconds, ["port"], "How long a port's adapter took to answer; waits of polls are not in it.";
+    POOL = "pool_connections", Gauge, Count, ["backend", "state"], "Connections to a backend: idle, busy.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_is_given_twice_and_each_ends_as_its_kind_has_it() {
+        let mut seen = BTreeSet::new();
+        for metric in ALL {
+            assert!(seen.insert(metric.name), "{} twice", metric.name);
+            let total = metric.name.ends_with("_total");
+            assert_eq!(total, metric.kind == Kind::Counter, "{}", metric.name);
+        }
+    }
+}
