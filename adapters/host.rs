@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod local_key;
+pub mod metrics;
 pub mod reload;
 pub mod signals;
 pub mod telemetry;

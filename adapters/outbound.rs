@@ -10,7 +10,9 @@ pub mod mysql;
 pub mod redis;
 
 mod clock;
+mod metered;
 mod spooled;
 
 pub use clock::SystemClock;
+pub use metered::metered;
 pub use spooled::{SpoolSettings, Spooled};

@@ -14,6 +14,8 @@ mod own_door;
 mod plug;
 #[path = "main/redis.rs"]
 mod redis;
+#[path = "main/scrape.rs"]
+mod scrape;
 #[path = "main/tool.rs"]
 mod tool;
 
@@ -31,6 +33,7 @@ use futures::FutureExt as _;
 use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
+use gateway_adapters::host::metrics::Metrics;
 use gateway_adapters::host::{self, Config, reload, signals, telemetry};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::{Readiness, admin, grpc};
@@ -82,20 +85,24 @@ fn check(config: &Config) -> Outcome<ExitCode> {
 
 fn serve(config: &Config) -> Outcome<ExitCode> {
     telemetry::init(&config.log)?;
+    // What is plugged in takes its counters from what is there by then.
+    let counted = host::metrics::install();
     // From here on a SIGTERM ends the program in good order, however early it comes.
     let stop = signals::shutdown()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.grpc.threads())
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve_until(config, stop));
+    let served = runtime.block_on(serve_until(config, counted, stop));
     // What a silent peer left behind must not hold the process up.
     runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
+async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
+    tokio::spawn(counted.clone().upkeep());
     let plugged = plug::plug(config)?;
+    let metrics = scrape::metrics(counted, &plugged);
     reload::spawn(plugged.reloadables, &signals::reload()?);
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
@@ -118,7 +125,7 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     let side = config.admin.serves_api().then_some(plugged.operator_side);
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
-    let operators = serve_operators(admin, side, readiness.clone(), drained.clone());
+    let operators = serve_operators(admin, side, readiness.clone(), metrics, drained.clone());
     let workers = async {
         let settings = plug::grpc_settings(config);
         let shutdown = async {
@@ -204,10 +211,18 @@ async fn serve_operators(
     listener: Option<TcpListener>,
     side: Option<OperatorSide>,
     readiness: Readiness,
+    metrics: admin::Metrics,
     drained: CancellationToken,
 ) -> Outcome<()> {
     if let Some(listener) = listener {
-        admin::serve(listener, side, readiness, drained.cancelled_owned()).await?;
+        admin::serve(
+            listener,
+            side,
+            readiness,
+            metrics,
+            drained.cancelled_owned(),
+        )
+        .await?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The operator's HTTP port: probes everywhere, and the operator's API where it is asked for.
+//! The operator's HTTP port: probes and metrics everywhere, and the operator's API where it is asked
+//! for.
 //!
 //! Nobody proves who they are here. Whoever gives it a [`Master`] keeps it on a loopback address;
 //! the port itself keeps out the web pages that a browser on this machine may have open.
@@ -22,7 +23,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
@@ -39,6 +41,9 @@ use super::Readiness;
 /// What the operator's API is served from.
 pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);
 
+/// Tells what was counted, in Prometheus' text format.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -47,7 +52,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `shutdown`.
 ///
-/// Probes are always there, those of [`api`] only with a `side`. At the end whoever
+/// Probes and `metrics` are always there, the routes of [`api`] only with a `side`. At the end whoever
 /// follows a log is sent away; a second later, at the latest, this returns.
 ///
 /// # Errors
@@ -57,13 +62,14 @@ pub async fn serve(
     listener: TcpListener,
     side: Option<OperatorSide>,
     readiness: Readiness,
+    metrics: Metrics,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let stop = CancellationToken::new();
     // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
     // it comes late: no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router(side, readiness, &stop))
+    let serving = axum::serve(listener, router(side, readiness, metrics, &stop))
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     tokio::pin!(serving);
@@ -91,11 +97,17 @@ pub fn api(
     Router::new().nest("/api", routes(local))
 }
 
-fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken) -> Router {
+fn router(
+    side: Option<OperatorSide>,
+    ready: Readiness,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Router {
     let probes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
-        .with_state(ready);
+        .with_state(ready)
+        .route("/metrics", get(async move || ([TEXT_FORMAT], metrics())));
     let api = if let Some((master, dead_letters)) = side {
         api(master, dead_letters, stop.clone())
     } else {
@@ -106,6 +118,8 @@ fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken
         .merge(api)
         .fallback(async || Refusal::missing(NO_ROUTE))
 }
+
+const TEXT_FORMAT: (HeaderName, &str) = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
 
 const NO_MASTER: &str = "no local Master here: it takes a loopback ADMIN_HOST, and ADMIN_API=true where that is not the default";
 const NO_ROUTE: &str = "there is nothing of this name here";
@@ -164,6 +178,18 @@ mod tests {
         port.readiness.not_ready("draining");
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "draining"));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_text_of_the_version_that_is_asked_for() {
+        let answer = Port::without_master().open("/metrics").await;
+
+        let format = answer.headers()[CONTENT_TYPE].to_str().expect("is text");
+        assert_eq!(format, "text/plain; version=0.0.4; charset=utf-8");
+        assert_eq!(
+            text(answer).await,
+            (StatusCode::OK, "counted 1\n".to_owned())
+        );
     }
 
     #[tokio::test]

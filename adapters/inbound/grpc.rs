@@ -13,6 +13,7 @@ mod credentials;
 mod deadline;
 mod handoff;
 mod listener;
+mod measured;
 mod server;
 mod service;
 mod status;

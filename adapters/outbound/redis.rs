@@ -156,6 +156,11 @@ impl Backend {
     pub fn away(&self) -> watch::Receiver<Option<String>> {
         self.link.away()
     }
+
+    /// How many connections for ordinary commands are open.
+    pub fn connections(&self) -> u32 {
+        self.link.connections()
+    }
 }
 
 /// What all adapters here need.

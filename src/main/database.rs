@@ -71,6 +71,13 @@ mod with {
                 name: "MySQL",
                 away: self.link.away(),
                 vital,
+                connections: {
+                    let link = self.link.clone();
+                    Arc::new(move || {
+                        let (idle, busy) = link.connections();
+                        vec![("idle", idle), ("busy", busy)]
+                    })
+                },
             }
         }
 
@@ -130,6 +137,7 @@ mod with {
                 return Ok(Results {
                     store,
                     vital: true,
+                    backlog: None,
                     what: "MySQL",
                 });
             };
@@ -139,6 +147,7 @@ mod with {
             let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
             let spooled = Spooled::new(store, shared.spool.clone(), audit_log, clock, settings);
             Ok(Results {
+                backlog: Some(spooled.backlog()),
                 store: Arc::new(spooled),
                 vital: false,
                 what: "MySQL; Redis while it is away",

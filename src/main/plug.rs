@@ -8,13 +8,13 @@ use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
-use gateway_adapters::outbound::{SystemClock, memory};
+use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    AuditLog, Authenticator, Backlog, Clock, ControlChannel, Limiter, LogSink, ResultStore,
+    RunOwners, TaskQueue, WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
@@ -33,6 +33,8 @@ pub(super) struct Plugged {
     pub(super) operator_side: OperatorSide,
     /// What can be away.
     pub(super) backends: Vec<Remote>,
+    /// How many results wait for the database, where they can.
+    pub(super) backlog: Option<watch::Receiver<Backlog>>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
     /// What is read anew without a restart.
@@ -51,7 +53,12 @@ pub(super) struct Remote {
     pub(super) away: Away,
     /// Whether nothing of use can be done without it.
     pub(super) vital: bool,
+    /// How many connections there are to it, by what they do.
+    pub(super) connections: Connections,
 }
+
+/// Counts connections, by what they do.
+pub(super) type Connections = Arc<dyn Fn() -> Vec<(&'static str, u32)> + Send + Sync>;
 
 impl Remote {
     /// What stands in the way, if it is away. From here on a change is one from now.
@@ -108,10 +115,12 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
     };
+    let patience = patience(config);
     Ok(Plugged {
-        gateway: app::Gateway::new(&ports, patience(config)),
+        gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
         backends,
+        backlog: results.backlog,
         database,
         reloadables: Vec::new(),
         local_key: who.local_key,
@@ -134,6 +143,8 @@ pub(super) struct Results {
     pub(super) store: Arc<dyn ResultStore>,
     /// Whether reports are refused while the database is away.
     pub(super) vital: bool,
+    /// How many wait for it, where they can.
+    pub(super) backlog: Option<watch::Receiver<Backlog>>,
     pub(super) what: &'static str,
 }
 
@@ -148,11 +159,13 @@ fn results(
         (Choice::Memory, ..) => Ok(Results {
             store: in_memory,
             vital: false,
+            backlog: None,
             what: MEMORY,
         }),
         (Choice::Stream, _, Some(shared)) => Ok(Results {
             store: shared.result_stream.clone(),
             vital: false,
+            backlog: None,
             what: "Redis: handed on to the Master",
         }),
         (Choice::Mysql, Some(database), shared) => {

@@ -21,11 +21,13 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
+    let connected = backend.clone();
     Ok(Store {
         backends: vec![Remote {
             name: "Redis",
             away: backend.away(),
             vital: true,
+            connections: Arc::new(move || vec![("open", connected.connections())]),
         }],
         shared: Some(Shared {
             #[cfg(feature = "mysql")]

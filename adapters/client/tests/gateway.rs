@@ -53,7 +53,13 @@ impl Gateway {
         let base = format!("http://{}", listener.local_addr().expect("is bound"));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, side, Readiness::starting(), stopped));
+        let served = tokio::spawn(serve(
+            listener,
+            side,
+            Readiness::starting(),
+            Arc::new(String::new),
+            stopped,
+        ));
         Self {
             master,
             base,

@@ -14,6 +14,7 @@ use tonic_health::server::HealthReporter;
 use super::super::readiness::Readiness;
 use super::access::AccessLayer;
 use super::calls::Calls;
+use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
 use super::service::Service;
 use super::{DESCRIPTORS, listener, stream};
@@ -103,6 +104,7 @@ pub async fn serve(
     };
     let (health, health_service) = tonic_health::server::health_reporter();
     let router = transport(&settings)
+        .layer(MeasureLayer::new())
         .layer(door)
         .add_service(health_service)
         .add_service(reflection().build_v1()?)

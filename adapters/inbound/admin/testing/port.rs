@@ -35,7 +35,12 @@ impl Port {
         let stop = CancellationToken::new();
         let given = local.then(|| -> OperatorSide { (master.clone(), master.clone()) });
         Self {
-            router: router(given, readiness.clone(), &stop),
+            router: router(
+                given,
+                readiness.clone(),
+                Arc::new(|| "counted 1\n".to_owned()),
+                &stop,
+            ),
             master,
             readiness,
             stop,

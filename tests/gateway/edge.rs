@@ -1,0 +1,3 @@
+//! The public edge: what the world may do to the gateway, and what comes of it.
+
+mod metrics;
