@@ -273,6 +273,7 @@ pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
         ping_interval: config.grpc.ping_interval,
         max_concurrent_streams: config.grpc.max_concurrent_streams,
         grace: config.grpc.shutdown_grace,
+        tls: None,
     }
 }
 

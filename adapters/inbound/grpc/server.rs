@@ -1,5 +1,6 @@
 //! The server: puts the parts of the port together, and takes them down in good order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::app::Gateway;
@@ -12,6 +13,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::super::readiness::Readiness;
+use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
@@ -55,6 +57,8 @@ pub struct Settings {
     pub max_concurrent_streams: u32,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
+    /// What secures connections; without it they are in plain.
+    pub tls: Option<Arc<dyn Handshake>>,
 }
 
 impl Default for Settings {
@@ -66,6 +70,7 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(30),
             max_concurrent_streams: 256,
             grace: Duration::from_secs(5),
+            tls: None,
         }
     }
 }
