@@ -3,6 +3,7 @@
 //! Nothing else in the program reads the environment, and nothing here knows what is served.
 
 pub mod cli;
+pub mod descriptors;
 pub mod local_key;
 pub mod metrics;
 pub mod reload;
@@ -13,8 +14,8 @@ mod config;
 mod environment;
 
 pub use self::config::{
-    Admin, Auth, Backend, BackendUrl, Config, Database, DatabaseTls, Grpc, JwtAlgorithm,
-    KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls, ResultStore,
-    Results, Section, Setting, Task, Tls, settings,
+    Admin, Auth, Backend, BackendUrl, Config, Connections, Database, DatabaseTls, Grpc,
+    JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
+    ResultStore, Results, Section, Setting, Task, Tls, settings,
 };
 pub use self::environment::{Environment, environment};

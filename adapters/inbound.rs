@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod grpc;
+pub mod tls;
 
 mod readiness;
 

@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/connections.rs"]
+mod connections;
 #[path = "main/database.rs"]
 mod database;
 #[path = "main/mysql.rs"]

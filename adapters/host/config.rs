@@ -26,8 +26,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Auth, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory,
-    Redis, RedisTls, Task, Tls,
+    Admin, Auth, Connections, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit,
+    LogStreams, Memory, Redis, RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;
@@ -39,6 +39,7 @@ use self::reader::{Effective, Reader};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub grpc: Grpc,
+    pub connections: Connections,
     pub admin: Admin,
     pub auth: Auth,
     pub limit: Limit,
@@ -80,6 +81,7 @@ impl Config {
         let backend = Backend::read(from);
         Self {
             grpc: Grpc::read(from),
+            connections: Connections::read(from, backend),
             admin: Admin::read(from, backend),
             auth: Auth::read(from),
             limit: Limit::read(from),

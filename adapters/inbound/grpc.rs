@@ -19,6 +19,7 @@ mod service;
 mod status;
 mod stream;
 
+pub use listener::Limits;
 pub use server::{ServeError, Settings, serve};
 
 /// What the compiler of the protocol made; nobody outside this folder sees it.

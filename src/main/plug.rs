@@ -21,7 +21,7 @@ use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, redis};
+use super::{Outcome, connections, redis};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -286,6 +286,9 @@ pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
         ping_interval: config.grpc.ping_interval,
         max_concurrent_streams: config.grpc.max_concurrent_streams,
         grace: config.grpc.shutdown_grace,
+        limits: connections::limits(config),
+        tls: None,
+        reflection: config.connections.reflection,
     }
 }
 

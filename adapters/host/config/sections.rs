@@ -1,6 +1,7 @@
 //! What the sections of the settings hold, and how each is read.
 
 mod auth;
+mod connections;
 mod serving;
 mod stores;
 
@@ -11,6 +12,7 @@ use super::parse::{self, DAY};
 use super::reader::Reader;
 
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
+pub use self::connections::Connections;
 pub use self::serving::{Admin, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
 

@@ -96,6 +96,18 @@ const SECTIONS: &[Section] = &[
         unset("GRPC_TLS_KEY_PATH", "PEM private key; needs the certificate"),
         unset("GRPC_TLS_CA_PATH", "PEM bundle of CAs for client certificates; turns on mTLS"),
     ]),
+    section("connections", &[
+        set("GRPC_MAX_CONNECTIONS", "12000", "connections at once; never more than half of the files that may be open"),
+        set("GRPC_MAX_CONNECTIONS_PER_ADDRESS", "1024", "connections at once from one address, or one network of /64 of IPv6"),
+        set("GRPC_MAX_HANDSHAKES", "512", "connections being opened at once; of more, the oldest are dropped"),
+        set("GRPC_HANDSHAKE_TIMEOUT", "5", "seconds for opening a connection, up to the first settings of HTTP/2"),
+        set("GRPC_CONNECTION_MAX_AGE", "1800", "seconds, give or take a tenth, until a connection is asked to end; 0 for never"),
+        set("GRPC_CONNECTION_MAX_AGE_GRACE", "70", "seconds from then until it is cut off"),
+        set("GRPC_CONNECTION_IDLE", "300", "seconds without a call until a connection is asked to end; 0 for never"),
+        set("GRPC_REQUEST_TIMEOUT", "30", "seconds a call may take, its message included; a poll besides its wait"),
+        unset("GRPC_REFLECTION", "tell everybody what the protocol is; true on memory, false on redis"),
+        unset("PROXY_PROTOCOL_FROM", "addresses and networks of proxies that must send a PROXY v2 header, and are believed"),
+    ]),
     section("admin HTTP", &[
         set("ADMIN_ENABLED", "true", "serve the admin HTTP port"),
         set("ADMIN_HOST", "127.0.0.1", "its listen address"),

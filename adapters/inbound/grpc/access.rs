@@ -11,15 +11,14 @@ use gateway_core::domain::identity::{Caller, Presented};
 use gateway_core::domain::limit::Class;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::credentials;
 use super::handoff::{Handoff, Tracked};
 use super::status::status;
-use super::{credentials, deadline};
 
 const PROTOCOL: &str = "/antcode.v1.GatewayService/";
 
@@ -90,18 +89,10 @@ where
         let call = layer.calls.token();
         Box::pin(async move {
             let _in_flight = call;
-            let deadline = deadline::of(request.headers());
-            let served = async {
-                match layer.enter(request).await {
-                    Ok(request) => inner.call(request).await.map(watched),
-                    Err(status) => Ok(status.into_http()),
-                }
-            };
-            let Some(deadline) = deadline else {
-                return served.await;
-            };
-            let overdue = |_| Ok(Status::deadline_exceeded("the deadline is over").into_http());
-            timeout(deadline, served).await.unwrap_or_else(overdue)
+            match layer.enter(request).await {
+                Ok(request) => inner.call(request).await.map(watched),
+                Err(status) => Ok(status.into_http()),
+            }
         })
     }
 }

@@ -11,10 +11,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::access::Identity;
 use super::calls::Calls;
-use super::proto;
+use super::deadline::Allowance;
 use super::proto::gateway_service_server::GatewayService;
 use super::status::status;
 use super::stream::Session;
+use super::{convert, proto};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -109,6 +110,13 @@ fn answer<T>(result: Result<T, Error>) -> Answer<T> {
     }
 }
 
+/// Lets a poll take as much longer as it is to wait.
+fn grant(allowance: Option<Allowance>, timeout_ms: i32) {
+    if let (Some(allowance), Ok(wait)) = (allowance, convert::wait(timeout_ms)) {
+        allowance.grant(wait);
+    }
+}
+
 #[tonic::async_trait]
 impl GatewayService for Service {
     type WorkerStreamStream =
@@ -135,7 +143,9 @@ impl GatewayService for Service {
         &self,
         request: Request<proto::PollTaskRequest>,
     ) -> Answer<proto::PollTaskResponse> {
+        let allowance = request.extensions().get::<Allowance>().cloned();
         let (caller, message) = self.enter(request, |message| &message.worker_id).await?;
+        grant(allowance, message.timeout_ms);
         let polled = self.calls.poll_task(&caller, &message).await;
         polled.map_err(|error| status(&error))
     }
@@ -192,7 +202,9 @@ impl GatewayService for Service {
         &self,
         request: Request<proto::PollControlRequest>,
     ) -> Answer<proto::PollControlResponse> {
+        let allowance = request.extensions().get::<Allowance>().cloned();
         let (caller, message) = self.enter(request, |message| &message.worker_id).await?;
+        grant(allowance, message.timeout_ms);
         let polled = self.calls.poll_control(&caller, &message).await;
         polled.map_err(|error| status(&error))
     }
