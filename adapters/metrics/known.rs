@@ -1,8 +1,8 @@
 use metrics::{Label, counter, gauge, histogram};
 
 use super::{
-    AUDIT_EVENTS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS, HANDSHAKES, Kind,
-    LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS,
+    AUDIT_EVENTS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS, CONNECTIONS_ENDED, HANDSHAKES,
+    Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS,
 };
 
 /// The calls, as the label `rpc` has them; whatever else a client asks for is `other`.
@@ -56,6 +56,10 @@ const TASK_EVENTS: &[&str] = &[
 
 const RESULT_OUTCOMES: &[&str] = &["committed", "published", "spooled", "refused", "failed"];
 
+const CONNECTION_ENDS: &[&str] = &[
+    "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
+];
+
 const PORTS: &[&str] = &[
     "authenticator",
     "control_channel",
@@ -80,6 +84,7 @@ const KNOWN: &[(&str, &[&[&str]])] = &[
     (SPOOL_DEPTH, &[]),
     (SPOOL_AGE, &[]),
     (CONNECTIONS, &[&["handshaking", "open"]]),
+    (CONNECTIONS_ENDED, &[CONNECTION_ENDS]),
     (HANDSHAKES, &[&["done", "failed", "overdue"]]),
     (AUDIT_EVENTS, &[&["written", "dropped"]]),
     (BACKEND_SECONDS, &[PORTS]),

@@ -102,8 +102,11 @@ pub async fn serve(
     };
     let health = HealthReporter::new();
     let port = Port {
-        calls: MeasureLayer::new()
-            .layer(door.layer(routes(&health, service, settings.reflection)?)),
+        calls: MeasureLayer::new().layer(door.layer(routes(
+            &health,
+            service,
+            settings.reflection,
+        )?)),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
         limits: settings.limits,
