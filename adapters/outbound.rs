@@ -9,8 +9,11 @@ pub mod mysql;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+mod by_kind;
 mod clock;
 mod spooled;
+mod swapped;
 
+pub use by_kind::{ByKind, Ways};
 pub use clock::SystemClock;
 pub use spooled::{SpoolSettings, Spooled};

@@ -47,6 +47,7 @@ impl OnRedis {
         let backend = Backend::connect(settings, clock.clone(), audit.clone(), None);
         let backend = backend.expect("has an address");
         let ports = Ports {
+            attempts: Arc::new(memory::Attempts::new(10)),
             audit_log: audit,
             authenticator: Arc::new(memory::Open),
             clock,
