@@ -1,0 +1,3 @@
+//! The public edge: what must hold on an open network.
+
+mod identity;
