@@ -9,10 +9,13 @@ pub mod mysql;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+mod by_kind;
 mod clock;
 mod metered;
 mod spooled;
+mod swapped;
 
+pub use by_kind::{ByKind, Ways};
 pub use clock::SystemClock;
 pub use metered::metered;
 pub use spooled::{SpoolSettings, Spooled};

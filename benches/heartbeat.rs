@@ -191,6 +191,7 @@ async fn serve_gateway() -> Outcome<()> {
     });
     let keys: memory::ApiKeys = keys.collect::<Result<_, _>>()?;
     let ports = Ports {
+        attempts: Arc::new(memory::Attempts::new(10)),
         audit_log: Arc::new(memory::AuditLog::default()),
         authenticator: Arc::new(keys),
         clock,

@@ -18,8 +18,12 @@ mod plug;
 mod redis;
 #[path = "main/scrape.rs"]
 mod scrape;
+#[path = "main/token.rs"]
+mod token;
 #[path = "main/tool.rs"]
 mod tool;
+#[path = "main/who.rs"]
+mod who;
 
 use std::error::Error;
 use std::future;
@@ -68,6 +72,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         None => serve(&config),
         Some(Command::Check) => check(&config),
         Some(Command::Keys(asked)) => mysql::keys(asked, &config),
+        Some(Command::Token(asked)) => token::run(asked, &config),
         Some(Command::Migrate) => mysql::migrate(&config),
         Some(asked) => tool::run(asked, &config),
     }
@@ -158,8 +163,20 @@ fn tell(config: &Config, behind: &[(&str, &str)]) {
     for (port, adapter) in behind {
         info!(port, adapter, "plugged in");
     }
-    if !config.auth.enabled {
+    let auth = &config.auth;
+    if !auth.enabled {
         warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
+        return;
+    }
+    if auth.jwt_secret.is_some() {
+        for (name, missing) in [
+            ("JWT_ISSUER", auth.jwt_issuer.is_none()),
+            ("JWT_AUDIENCE", auth.jwt_audience.is_none()),
+        ] {
+            if missing {
+                warn!("{name} is not set: tokens that the same key signed for others count, too");
+            }
+        }
     }
 }
 

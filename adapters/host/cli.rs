@@ -8,6 +8,7 @@ mod control;
 mod dead;
 mod enqueue;
 mod keys;
+mod token;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
 pub use self::keys::Keys;
+pub use self::token::Token;
 
 /// Hands tasks to AntCode workers and takes their logs and results.
 ///
@@ -84,6 +86,9 @@ pub enum Command {
     /// Make, list, rotate or revoke the API keys of workers, in the database of DATABASE_URL
     #[command(subcommand)]
     Keys(Keys),
+    /// Make a bearer token for a worker, by the JWT settings
+    #[command(subcommand)]
+    Token(Token),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

@@ -1,8 +1,9 @@
 use metrics::{Label, counter, gauge, histogram};
 
 use super::{
-    AUDIT_EVENTS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS, CONNECTIONS_ENDED, HANDSHAKES,
-    Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS,
+    AUDIT_EVENTS, AUTHENTICATIONS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS,
+    CONNECTIONS_ENDED, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, RESULTS,
+    SPOOL_AGE, SPOOL_DEPTH, TASKS,
 };
 
 /// The calls, as the label `rpc` has them; whatever else a client asks for is `other`.
@@ -56,6 +57,17 @@ const TASK_EVENTS: &[&str] = &[
 
 const RESULT_OUTCOMES: &[&str] = &["committed", "published", "spooled", "refused", "failed"];
 
+const CREDENTIALS: &[&str] = &[
+    "api key",
+    "token",
+    "certificate",
+    "signature",
+    "claim",
+    "none",
+];
+
+const AUTHENTICATION_OUTCOMES: &[&str] = &["accepted", "rejected", "unavailable", "throttled"];
+
 const CONNECTION_ENDS: &[&str] = &[
     "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
 ];
@@ -84,6 +96,7 @@ const KNOWN: &[(&str, &[&[&str]])] = &[
     (SPOOL_DEPTH, &[]),
     (SPOOL_AGE, &[]),
     (CONNECTIONS, &[&["handshaking", "open"]]),
+    (AUTHENTICATIONS, &[CREDENTIALS, AUTHENTICATION_OUTCOMES]),
     (CONNECTIONS_ENDED, &[CONNECTION_ENDS]),
     (HANDSHAKES, &[&["done", "failed", "overdue"]]),
     (AUDIT_EVENTS, &[&["written", "dropped"]]),

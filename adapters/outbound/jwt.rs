@@ -5,24 +5,32 @@
 
 mod claims;
 mod keys;
+mod mint;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::identity::Credential;
-use gateway_core::ports::{AuthError, Authenticator};
+use gateway_core::domain::identity::{Credential, Secret};
+use gateway_core::domain::time::Timestamp;
+use gateway_core::ports::{AuthError, Authenticator, Clock, Recall};
 use jsonwebtoken::Validation;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 pub use self::keys::{Algorithm, Keys, KeysError};
+pub use self::mint::{MintError, Minter};
 
 use self::claims::Claims;
-
-/// How far clocks may be apart, in seconds.
-const LEEWAY: u64 = 30;
+use super::swapped::Swapped;
 
 /// The longest token that is looked at, in bytes. Ours have a few hundred.
 const MAX_LEN: usize = 8 * 1024;
+
+/// Tokens that are remembered to be good.
+const MAX_KNOWN: u64 = 100_000;
 
 /// Which tokens are accepted, besides that a key of ours signed them.
 #[derive(Clone, Debug)]
@@ -33,28 +41,79 @@ pub struct Settings {
     pub audience: Option<String>,
     /// How long they may be good for, from their issue to their end.
     pub max_lifetime: Duration,
+    /// For how long a token that was verified is not verified again.
+    pub cache: Duration,
 }
 
 /// Whose tokens are.
-#[derive(Debug)]
 pub struct Tokens {
+    verifier: Swapped<Verifier>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+}
+
+/// Some keys, and what they have verified: it goes with them.
+struct Verifier {
     keys: Keys,
     validation: Validation,
-    max_lifetime: Duration,
+    good: Cache<[u8; 32], Known>,
+}
+
+/// A token that was good.
+#[derive(Clone)]
+struct Known {
+    worker: WorkerId,
+    /// When it ends, in Unix seconds.
+    end: f64,
+    verified: Instant,
 }
 
 impl Tokens {
     /// Accepts what `keys` signed, within `settings`.
-    pub fn new(keys: Keys, settings: &Settings) -> Self {
+    pub fn new(keys: Keys, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         Self {
-            validation: validation(keys.algorithm(), settings),
-            keys,
-            max_lifetime: settings.max_lifetime,
+            verifier: Swapped::new(Arc::new(Verifier::new(keys, &settings))),
+            settings,
+            clock,
         }
+    }
+
+    /// Takes `keys` in the place of those that were there; what those signed is verified anew.
+    pub fn replace(&self, keys: Keys) {
+        let verifier = Verifier::new(keys, &self.settings);
+        self.verifier.replace(Arc::new(verifier));
+    }
+
+    fn now(&self) -> f64 {
+        seconds(self.clock.now())
     }
 
     /// The worker that `token` is of, if it is good.
     fn worker(&self, token: &str) -> Option<WorkerId> {
+        let verifier = self.verifier.get();
+        let claims = verifier.claims(token)?;
+        let worker = claims.worker(self.now(), self.settings.max_lifetime)?;
+        let known = Known {
+            worker: worker.clone(),
+            end: claims.end(),
+            verified: Instant::now(),
+        };
+        verifier.good.insert(print(token), known);
+        Some(worker)
+    }
+}
+
+impl Verifier {
+    fn new(keys: Keys, settings: &Settings) -> Self {
+        Self {
+            validation: validation(keys.algorithm(), settings),
+            keys,
+            good: Cache::new(MAX_KNOWN),
+        }
+    }
+
+    /// What `token` says, if a key of ours signed it.
+    fn claims(&self, token: &str) -> Option<Claims> {
         if token.len() > MAX_LEN {
             return None;
         }
@@ -63,27 +122,56 @@ impl Tokens {
         let plain = header.crit.is_none() && header.enc.is_none() && header.zip.is_none();
         let key = self.keys.find(header.kid.as_deref()).filter(|_| plain)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?;
-        decoded.claims.worker(self.max_lifetime)
+        Some(decoded.claims)
     }
 }
 
 #[async_trait]
 impl Authenticator for Tokens {
-    async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
-        match credential {
-            Credential::Token(token) => self.worker(token.expose()).ok_or(AuthError::Rejected),
-            Credential::Key(_)
-            | Credential::Certificate(_)
-            | Credential::Signature(_)
-            | Credential::Claim(_) => Err(AuthError::Rejected),
+    fn recall(&self, credential: &Credential) -> Recall {
+        let Some(token) = token(credential).map(Secret::expose) else {
+            return Recall::Unknown;
+        };
+        if token.len() > MAX_LEN {
+            return Recall::Unknown;
         }
+        match self.verifier.get().good.get(&print(token)) {
+            Some(known) if known.end < self.now() => Recall::Unknown,
+            Some(known) if known.verified.elapsed() > self.settings.cache => Recall::Genuine,
+            Some(known) => Recall::Good(known.worker),
+            None => Recall::Unknown,
+        }
+    }
+
+    async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
+        let token = token(credential).ok_or(AuthError::Rejected)?;
+        self.worker(token.expose()).ok_or(AuthError::Rejected)
     }
 }
 
+fn token(credential: &Credential) -> Option<&Secret> {
+    match credential {
+        Credential::Token(token) => Some(token),
+        Credential::Key(_)
+        | Credential::Certificate(_)
+        | Credential::Signature(_)
+        | Credential::Claim(_) => None,
+    }
+}
+
+/// By what a token is remembered: not by itself, which is a secret.
+fn print(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
+
+/// What is checked of every token; times are checked by our own clock.
 fn validation(algorithm: Algorithm, settings: &Settings) -> Validation {
     let mut validation = Validation::new(algorithm.signature());
-    validation.leeway = LEEWAY;
-    validation.validate_nbf = true;
+    validation.validate_exp = false;
     let mut required = vec!["exp"];
     if let Some(issuer) = &settings.issuer {
         validation.set_issuer(&[issuer]);

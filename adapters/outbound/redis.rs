@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod log_sink;
 mod master;
+mod nonces;
 mod receipt;
 mod reply;
 mod reports;
@@ -42,6 +43,7 @@ pub use self::dead_letters::DeadLetters;
 pub use self::link::{Address, AddressError, Settings as LinkSettings, TlsFiles};
 pub use self::log_sink::LogSink;
 pub use self::master::Master;
+pub use self::nonces::Nonces;
 pub use self::result_feed::ResultFeed;
 pub use self::result_stream::ResultStream;
 pub use self::run_owners::RunOwners;
@@ -95,6 +97,7 @@ pub struct Backend {
     pub dead_letters: Arc<DeadLetters>,
     pub log_sink: Arc<LogSink>,
     pub master: Arc<Master>,
+    pub nonces: Arc<Nonces>,
     pub result_feed: Arc<ResultFeed>,
     pub result_stream: Arc<ResultStream>,
     pub run_owners: Arc<RunOwners>,
@@ -142,6 +145,7 @@ impl Backend {
                 control_channel,
                 run_owners.clone(),
             )),
+            nonces: Arc::new(Nonces::new(&shared)),
             result_feed: Arc::new(ResultFeed::new(&shared)),
             result_stream: Arc::new(ResultStream::new(&shared)),
             run_owners,

@@ -32,6 +32,8 @@ pub enum Action {
         /// The worker it was said to be of.
         claimed: Option<WorkerId>,
     },
+    /// An address has failed too often, and is looked after no further for a while.
+    Throttled,
     /// A worker tried to act for another.
     Impersonated {
         /// The other.
@@ -103,6 +105,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Rejected { .. } => "rejected",
+            Self::Throttled => "throttled",
             Self::Impersonated { .. } => "impersonated",
             Self::Trespassed { .. } => "trespassed",
             Self::Registered => "registered",

@@ -1,6 +1,7 @@
 //! Who calls, and what they prove it with.
 
 mod certificate;
+mod signature;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use zeroize::Zeroize as _;
 use crate::domain::id::WorkerId;
 
 pub use certificate::Certificate;
+pub use signature::{NONCE_MEMORY, Signature};
 
 /// A text that nobody may read by accident: `Debug` prints `***`, there is no `Display`, and its
 /// memory is overwritten when it is dropped.
@@ -67,19 +69,6 @@ impl Credential {
             Self::Claim(_) => "claim",
         }
     }
-}
-
-/// What a caller signs with its secret: who it is, and when, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// Whose secret it is.
-    pub worker: WorkerId,
-    /// When it was signed, as the caller wrote it: Unix seconds.
-    pub timestamp: String,
-    /// What makes it one of its kind.
-    pub nonce: String,
-    /// Lower-case hex of the HMAC.
-    pub mac: Secret,
 }
 
 /// What a call goes by in logs and in the audit, so that they can be read together.

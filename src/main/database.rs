@@ -3,7 +3,8 @@
 use gateway_adapters::host::Config;
 
 use super::Outcome;
-use super::plug::{Common, Remote, Results, Shared, Who};
+use super::plug::{Common, Remote, Results, Shared};
+use super::who::Known;
 
 #[cfg(feature = "mysql")]
 use super::plug::answers;
@@ -19,15 +20,15 @@ mod with {
 
     use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
     use gateway_adapters::outbound::mysql::{
-        self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
-        ResultSettings, Tls, Zone,
+        self, ApiKeySettings, KeyStorage, Link, LinkSettings, MigrationError, ResultSettings, Tls,
+        Workers, Zone,
     };
     use gateway_adapters::outbound::{SpoolSettings, Spooled};
     use gateway_core::domain::identity::Secret;
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who, answers};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Shared, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -154,8 +155,8 @@ mod with {
             })
         }
 
-        /// Whose API keys are.
-        pub(in super::super) fn api_keys(&self, config: &Config) -> Who {
+        /// Whose API keys are, and which workers there are.
+        pub(in super::super) fn known(&self, config: &Config) -> Known {
             let auth = &config.auth;
             let settings = ApiKeySettings {
                 storage: match auth.key_storage {
@@ -165,10 +166,14 @@ mod with {
                 cache: auth.cache,
                 stale_max: auth.stale_max,
             };
-            Who::new(
-                ApiKeys::new(self.link.clone(), settings),
-                "API keys in MySQL",
-            )
+            let (keys, workers) = Workers::with_keys(self.link.clone(), settings);
+            let workers = Arc::new(workers);
+            Known {
+                keys: Arc::new(keys),
+                signing_keys: Some(workers.clone()),
+                directory: workers,
+                what: "API keys in MySQL",
+            }
         }
     }
 }
@@ -177,7 +182,7 @@ mod with {
 mod without {
     use std::future::Ready;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Shared};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
@@ -207,7 +212,7 @@ mod without {
             match *self {}
         }
 
-        pub(in super::super) fn api_keys(&self, _config: &Config) -> Who {
+        pub(in super::super) fn known(&self, _config: &Config) -> Known {
             match *self {}
         }
     }

@@ -1,7 +1,5 @@
 //! Which adapter is behind each port, as the settings have it.
 
-use std::error::Error;
-use std::fs;
 use std::sync::Arc;
 
 use gateway_adapters::host::reload::Reloadable;
@@ -13,15 +11,15 @@ use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Backlog, Clock, ControlChannel, Limiter, LogSink, ResultStore,
-    RunOwners, TaskQueue, WorkerRegistry,
+    AuditLog, Backlog, Clock, ControlChannel, Limiter, LogSink, Nonces, ResultStore, RunOwners,
+    TaskQueue, WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, connections, redis};
+use super::{Outcome, connections, redis, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -98,12 +96,13 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     };
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
-    let who = authenticator(config, database.as_ref())?;
+    let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
     let (limiter, limit) = limiter(config)?;
     let mut backends = store.backends;
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
     let ports = Ports {
+        attempts: who.attempts,
         audit_log: common.audit_log,
         authenticator: who.authenticator,
         clock: common.clock,
@@ -122,7 +121,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         backends,
         backlog: results.backlog,
         database,
-        reloadables: Vec::new(),
+        reloadables: who.reloadables,
         local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),
@@ -179,6 +178,7 @@ fn results(
 pub(super) struct Store {
     pub(super) control_channel: Arc<dyn ControlChannel>,
     pub(super) log_sink: Arc<dyn LogSink>,
+    pub(super) nonces: Arc<dyn Nonces>,
     pub(super) run_owners: Arc<dyn RunOwners>,
     pub(super) task_queue: Arc<dyn TaskQueue>,
     pub(super) worker_registry: Arc<dyn WorkerRegistry>,
@@ -203,6 +203,7 @@ impl Store {
         Self {
             control_channel: backend.control_channel,
             log_sink: backend.log_sink,
+            nonces: Arc::new(memory::Nonces::default()),
             run_owners: backend.run_owners,
             task_queue: backend.task_queue,
             worker_registry: backend.worker_registry,
@@ -221,43 +222,6 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<Option<OperatorSid
         Backend::Memory => Ok(None),
         Backend::Redis => redis::operator_side(config).await.map(Some),
     }
-}
-
-/// Who tells whose credentials are.
-pub(super) struct Who {
-    pub(super) authenticator: Arc<dyn Authenticator>,
-    local_key: Option<Secret>,
-    pub(super) what: &'static str,
-}
-
-impl Who {
-    pub(super) fn new(authenticator: impl Authenticator + 'static, what: &'static str) -> Self {
-        Self {
-            authenticator: Arc::new(authenticator),
-            local_key: None,
-            what,
-        }
-    }
-}
-
-fn authenticator(config: &Config, database: Option<&Database>) -> Outcome<Who> {
-    if !config.auth.enabled {
-        return Ok(Who::new(memory::Open, "none: callers are believed"));
-    }
-    if let Some(file) = &config.auth.api_keys {
-        let named = |error: &dyn Error| format!("API_KEYS_FILE={}: {error}", file.display());
-        let text = fs::read_to_string(file).map_err(|error| named(&error))?;
-        let keys = memory::ApiKeys::parse(&text).map_err(|error| named(&error))?;
-        return Ok(Who::new(keys, "API keys of API_KEYS_FILE"));
-    }
-    if let Some(database) = database {
-        return Ok(database.api_keys(config));
-    }
-    let (keys, key) = memory::ApiKeys::local();
-    Ok(Who {
-        local_key: Some(key),
-        ..Who::new(keys, "one API key, made for worker local")
-    })
 }
 
 fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {

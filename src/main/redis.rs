@@ -38,6 +38,7 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
         }),
         control_channel: backend.control_channel,
         log_sink: backend.log_sink,
+        nonces: backend.nonces,
         run_owners: backend.run_owners,
         task_queue: backend.task_queue,
         worker_registry: backend.worker_registry,

@@ -83,6 +83,7 @@ mod master;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod nonces;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]

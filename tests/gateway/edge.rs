@@ -1,3 +1,4 @@
 //! The public edge: what the world may do to the gateway, and what comes of it.
 
+mod identity;
 mod metrics;

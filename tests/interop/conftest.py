@@ -34,6 +34,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str]) -
         # Out of the way: the tests of the limits have a gateway of their own.
         "RATE_LIMIT_RATE": 100_000,
         "RATE_LIMIT_CAPACITY": 200_000,
+        # All tests come from one address.
+        "AUTH_FAILURES_PER_MINUTE": 10_000,
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
     }

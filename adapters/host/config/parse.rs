@@ -43,6 +43,14 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     }
 }
 
+/// Any text, as long as there is one.
+pub(super) fn text(text: &str) -> Parsed<String> {
+    match text {
+        "" => Err("a text".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// A whole number within `range`.
 pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Parsed<T> {
     move |text| {

@@ -5,14 +5,12 @@ use super::reader::Reader;
 use super::{Backend, Config, ResultStore};
 
 const TLS: &str = "TLS";
-const JWT: &str = "bearer tokens";
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
     for (name, what) in [
         ("GRPC_TLS_CERT_PATH", TLS),
         ("GRPC_TLS_KEY_PATH", TLS),
         ("GRPC_TLS_CA_PATH", TLS),
-        ("JWT_SECRET_FILE", JWT),
     ] {
         if read.is_given(name) {
             refuse(read, name, what, "unset it");

@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use gateway_core::app;
-use gateway_core::domain::identity::{Caller, Presented};
+use gateway_core::domain::identity::{Caller, Credential, Presented};
 use gateway_core::domain::limit::Class;
+use gateway_core::ports::AuthError;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use metrics::counter;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -19,6 +21,7 @@ use tower::{Layer, Service};
 use super::credentials;
 use super::handoff::{Handoff, Tracked};
 use super::status::status;
+use crate::metrics::AUTHENTICATIONS;
 
 const PROTOCOL: &str = "/antcode.v1.GatewayService/";
 
@@ -124,10 +127,27 @@ impl AccessLayer {
     }
 
     async fn known(&self, presented: &Presented, class: Class) -> Result<Caller, app::Error> {
-        let caller = self.access.identify(presented).await?;
+        let caller = identify(&self.access, presented).await?;
         self.access.admit(&caller, class).await?;
         Ok(caller)
     }
+}
+
+/// Settles who calls, and counts those whose credentials nobody looked at.
+pub(super) async fn identify(
+    access: &app::Access,
+    presented: &Presented,
+) -> Result<Caller, app::Error> {
+    let told = access.identify(presented).await;
+    let first = presented.credentials.first();
+    let outcome = match &told {
+        Err(app::Error::Throttled(_)) => "throttled",
+        Err(app::Error::Auth(AuthError::Rejected)) if first.is_none() => "rejected",
+        _ => return told,
+    };
+    let kind = first.map_or("none", Credential::kind);
+    counter!(AUTHENTICATIONS, "credential" => kind, "outcome" => outcome).increment(1);
+    told
 }
 
 /// What a call is for.

@@ -9,7 +9,7 @@ use gateway_core::domain::identity::{Caller, Credential, Presented};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::access::Identity;
+use super::access::{Identity, identify};
 use super::calls::Calls;
 use super::deadline::Allowance;
 use super::proto::gateway_service_server::GatewayService;
@@ -60,7 +60,7 @@ impl Service {
                 Ok(caller)
             }
             // The door attaches an identity to every call; without one nobody is anybody.
-            None => access.identify(&Presented::default()).await,
+            None => identify(access, &Presented::default()).await,
         }
     }
 
@@ -80,7 +80,7 @@ impl Service {
             };
             presented.credentials = vec![Credential::Claim(claim)];
         }
-        let caller = access.identify(&presented).await?;
+        let caller = identify(access, &presented).await?;
         access.check_claim(&caller, claimed.as_ref())?;
         Ok(caller)
     }

@@ -41,6 +41,9 @@ pub(super) fn status(error: &Error) -> Status {
         Error::Result(ResultError::UnknownRun(_))
         | Error::Control(ControlError::UnknownRequest(_)) => Code::NotFound,
         Error::Log(LogError::Full) => Code::ResourceExhausted,
+        Error::Throttled(throttled) => {
+            return exceeded(error, throttled.retry_after, throttled.full_after);
+        }
         Error::Limit(LimitError::Exceeded {
             retry_after,
             full_after,

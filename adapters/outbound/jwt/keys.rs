@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm as Signature, DecodingKey};
 
 /// How tokens are signed. One of these, and it is the operator who says which.
@@ -75,6 +75,9 @@ pub enum KeysError {
         /// Bytes that there are.
         found: usize,
     },
+    /// It is a key of a pair, which others may know.
+    #[error("a PEM key is no secret; JWT_ALGORITHM names an algorithm that needs one")]
+    NoSecret,
     /// It begins like a set of keys, and is none.
     #[error("no JSON Web Key Set: {0}")]
     NoSet(String),
@@ -120,7 +123,7 @@ impl Keys {
         let fitting = set
             .keys
             .iter()
-            .filter(|key| algorithm.reads(&key.algorithm));
+            .filter(|key| algorithm.reads(&key.algorithm) && is_for_signatures(key));
         let fitting: Vec<&Jwk> = fitting.collect();
         if let [key] = fitting[..] {
             return Ok(Self {
@@ -164,6 +167,9 @@ impl fmt::Debug for Keys {
 }
 
 fn secret(bytes: &[u8], needed: usize) -> Result<DecodingKey, KeysError> {
+    if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+        return Err(KeysError::NoSecret);
+    }
     let found = bytes.len();
     if found < needed {
         return Err(KeysError::ShortSecret { needed, found });
@@ -192,6 +198,12 @@ fn read(algorithm: Algorithm, key: &Jwk) -> Result<DecodingKey, KeysError> {
         }
     }
     Ok(read)
+}
+
+/// Whether a key may verify something, as far as it says what it is for.
+fn is_for_signatures(key: &Jwk) -> bool {
+    let of_use = key.common.public_key_use.as_ref();
+    of_use.is_none_or(|of_use| *of_use == PublicKeyUse::Signature)
 }
 
 /// Where a JSON text goes wrong, without showing any of it.

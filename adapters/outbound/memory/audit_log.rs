@@ -79,7 +79,7 @@ impl<'a> Details<'a> {
             } => (claimed.as_ref(), Some((*credential).to_owned()), None),
             Action::Impersonated { claimed } => (Some(claimed), None, None),
             Action::Trespassed { what, id } => (None, Some(format!("{what} {id}")), None),
-            Action::Registered => (None, None, None),
+            Action::Registered | Action::Throttled => (None, None, None),
             Action::GaveBack { receipt } => (None, Some(format!("receipt {receipt}")), None),
             Action::Unreadable { entry, reason } => {
                 (None, Some(entry.clone()), Some(reason.clone()))

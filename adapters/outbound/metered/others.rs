@@ -11,13 +11,17 @@ use gateway_core::domain::task::Settled;
 use gateway_core::domain::worker::{Heartbeat, Registration};
 use gateway_core::ports::{
     AuthError, Authenticator, Claim, ControlChannel, ControlError, LimitError, Limiter, OwnerError,
-    RegistryError, RunOwners, WorkerRegistry,
+    Recall, RegistryError, RunOwners, WorkerRegistry,
 };
 
 use super::Metered;
 
 #[async_trait]
 impl Authenticator for Metered<dyn Authenticator, ()> {
+    fn recall(&self, credential: &Credential) -> Recall {
+        self.port.recall(credential)
+    }
+
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         self.timed(self.port.authenticate(credential)).await
     }

@@ -18,6 +18,11 @@ impl Keys {
         }
     }
 
+    /// What a worker has signed once.
+    pub(super) fn nonce(&self, worker: &WorkerId, nonce: &str) -> String {
+        format!("{}:gateway:nonce:{worker}:{nonce}", self.namespace)
+    }
+
     /// The tasks of a worker.
     pub(super) fn ready(&self, worker: &WorkerId) -> String {
         format!("{}{worker}", self.ready_prefix())

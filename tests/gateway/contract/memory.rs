@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::SystemClock;
-use gateway_adapters::outbound::memory::{ApiKeys, Backend, Limiter, Settings};
+use gateway_adapters::outbound::memory::{ApiKeys, Backend, Limiter, Nonces, Settings};
 use gateway_core::domain::control::{Command, Recipient, Reply};
 use gateway_core::domain::id::{RequestId, RunId, TaskId, WorkerId};
 use gateway_core::domain::identity::Credential;
@@ -20,6 +20,7 @@ use super::dead_letters::Morgue;
 use super::limiter::Limits;
 use super::log_sink::Logs;
 use super::master::Masters;
+use super::nonces::Once;
 use super::result_store::{Books, Results};
 use super::run_owners::Owners;
 use super::task_queue::{Queues, Terms};
@@ -70,6 +71,12 @@ impl Queues for Memory {
             heartbeat_timeout: self.settings.heartbeat_timeout,
             lease_grace: self.settings.lease_grace,
         }
+    }
+}
+
+impl Once for Memory {
+    fn nonces(&self) -> Arc<dyn ports::Nonces> {
+        Arc::new(Nonces::default())
     }
 }
 

@@ -3,6 +3,7 @@
 mod controls;
 mod logs;
 mod masters;
+mod nonces;
 mod owners;
 mod queues;
 mod registries;

@@ -7,7 +7,7 @@ use gateway_adapters::inbound::grpc::{self, ServeError};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::task::{Patience, Task};
-use gateway_core::ports::{Authenticator, Clock, Limiter, Master as _};
+use gateway_core::ports::{Attempts, Authenticator, Clock, Limiter, Master as _};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,6 +21,10 @@ pub(crate) struct Options {
     pub(crate) workers: Vec<String>,
     /// Whether callers are believed.
     pub(crate) open: bool,
+    /// How often an address may fail.
+    pub(crate) attempts: Arc<dyn Attempts>,
+    /// Who tells whose credentials are, if not the keys of `workers`.
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     /// Who limits.
     pub(crate) limiter: Arc<dyn Limiter>,
     /// The bounds and leases of the backend.
@@ -40,6 +44,8 @@ impl Default for Options {
         Self {
             workers: vec!["w-1".into(), "w-2".into()],
             open: false,
+            attempts: Arc::new(memory::Attempts::new(100_000)),
+            authenticator: None,
             limiter: Arc::new(memory::Unlimited),
             memory: memory::Settings::default(),
             patience: Patience::default(),
@@ -74,8 +80,12 @@ impl Gateway {
         let backend = memory::Backend::new(&options.memory, &clock);
         let audit = Arc::new(memory::AuditLog::default());
         let mut ports = Ports {
+            attempts: options.attempts.clone(),
             audit_log: audit.clone(),
-            authenticator: authenticator(&options),
+            authenticator: options
+                .authenticator
+                .clone()
+                .unwrap_or_else(|| authenticator(&options)),
             clock,
             control_channel: backend.control_channel.clone(),
             limiter: options.limiter.clone(),

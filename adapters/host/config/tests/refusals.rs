@@ -112,7 +112,6 @@ fn what_this_build_cannot_serve_is_refused_by_name() {
         ("GRPC_TLS_CERT_PATH", "c"),
         ("GRPC_TLS_KEY_PATH", "k"),
         ("GRPC_TLS_CA_PATH", "a"),
-        ("JWT_SECRET_FILE", "j"),
     ] {
         let told = problems([(name, value)]);
         let found = told
