@@ -20,7 +20,7 @@ use super::service::Service;
 use super::{DESCRIPTORS, listener, stream};
 
 /// The largest message either way, in bytes. The field's workers count on it.
-const MAX_MESSAGE: usize = 50 * 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 50 * 1024 * 1024;
 
 /// What a header may weigh, in bytes.
 const MAX_HEADERS: u32 = 16 * 1024;
