@@ -15,3 +15,6 @@ pub mod host;
 pub mod inbound;
 pub mod metrics;
 pub mod outbound;
+
+#[cfg(test)]
+mod fuzz;

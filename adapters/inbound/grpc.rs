@@ -18,6 +18,8 @@ mod server;
 mod service;
 mod status;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use listener::Limits;
 pub use server::{ServeError, Settings, serve};

@@ -190,4 +190,6 @@ fn validation(algorithm: Algorithm, settings: &Settings) -> Validation {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ mod control_channel;
 mod dead_letters;
 mod doorbell;
 mod entry_id;
+#[cfg(test)]
+mod fuzz;
 mod keys;
 mod link;
 mod log_sink;

@@ -26,7 +26,7 @@ use super::service::Service;
 use super::{DESCRIPTORS, stream};
 
 /// The largest message either way, in bytes. The field's workers count on it.
-const MAX_MESSAGE: usize = 50 * 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 50 * 1024 * 1024;
 
 /// How long connections get to carry the last answers away, once all calls have ended.
 const LAST_WORDS: Duration = Duration::from_millis(250);

@@ -1,5 +1,8 @@
 //! What is counted, and who may ask.
 
+#[cfg(all(feature = "redis", feature = "mysql"))]
+mod backends;
+
 use std::collections::BTreeSet;
 use std::fs;
 

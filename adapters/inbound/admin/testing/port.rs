@@ -20,6 +20,17 @@ pub(in super::super) struct Port {
     router: Router,
 }
 
+/// Everything that the port serves, from `side`.
+pub(crate) fn routes(side: OperatorSide) -> Router {
+    let metrics = Arc::new(String::new);
+    router(
+        Some(side),
+        Readiness::starting(),
+        metrics,
+        &CancellationToken::new(),
+    )
+}
+
 impl Port {
     pub(in super::super) fn with_master() -> Self {
         Self::new(true)
