@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/certs.rs"]
+mod certs;
 #[path = "main/connections.rs"]
 mod connections;
 #[path = "main/database.rs"]
@@ -16,6 +18,8 @@ mod own_door;
 mod plug;
 #[path = "main/redis.rs"]
 mod redis;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/tool.rs"]
 mod tool;
 
@@ -60,6 +64,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<ExitCode> {
+    if let Some(Command::Certs(asked)) = cli.command {
+        // They may be just what the settings lack.
+        return certs::make(asked);
+    }
     let config = Config::load(&cli.flags, &host::environment())?;
     match cli.command {
         None => serve(&config),
@@ -99,6 +107,9 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     let plugged = plug::plug(config)?;
     reload::spawn(plugged.reloadables, &signals::reload()?);
+    if let Some(acceptor) = plugged.tls.clone() {
+        tokio::spawn(tls::watch(acceptor));
+    }
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
@@ -122,7 +133,7 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     let drained = CancellationToken::new();
     let operators = serve_operators(admin, side, readiness.clone(), drained.clone());
     let workers = async {
-        let settings = plug::grpc_settings(config);
+        let settings = plug::grpc_settings(config, plugged.tls);
         let shutdown = async {
             stop.cancelled().await;
             readiness.close("shutting down");

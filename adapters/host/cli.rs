@@ -4,6 +4,7 @@
     reason = "clap prints doc comments as help, with their backticks"
 )]
 
+mod certs;
 mod control;
 mod dead;
 mod enqueue;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::certs::Certs;
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
@@ -84,6 +86,9 @@ pub enum Command {
     /// Make, list, rotate or revoke the API keys of workers, in the database of DATABASE_URL
     #[command(subcommand)]
     Keys(Keys),
+    /// Make certificates with which to try TLS and mTLS
+    #[command(subcommand)]
+    Certs(Certs),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

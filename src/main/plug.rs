@@ -8,6 +8,7 @@ use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
+use gateway_adapters::inbound::tls::{Acceptor, Handshake};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
@@ -21,7 +22,7 @@ use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, connections, redis};
+use super::{Outcome, connections, redis, tls};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -33,6 +34,8 @@ pub(super) struct Plugged {
     pub(super) operator_side: OperatorSide,
     /// What can be away.
     pub(super) backends: Vec<Remote>,
+    /// What secures the workers' port, if that is asked for.
+    pub(super) tls: Option<Arc<Acceptor>>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
     /// What is read anew without a restart.
@@ -93,6 +96,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let results = results(config, &common, &store, database.as_ref(), here)?;
     let who = authenticator(config, database.as_ref())?;
     let (limiter, limit) = limiter(config)?;
+    let (tls, reloadables) = tls::plug(config, &common)?;
     let mut backends = store.backends;
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
@@ -112,8 +116,9 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         gateway: app::Gateway::new(&ports, patience(config)),
         operator_side: store.operator_side,
         backends,
+        tls,
         database,
-        reloadables: Vec::new(),
+        reloadables,
         local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),
@@ -265,7 +270,7 @@ fn patience(config: &Config) -> Patience {
 }
 
 /// What the workers' port goes by.
-pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
+pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc::Settings {
     grpc::Settings {
         open: !config.auth.enabled,
         heartbeat_interval: config.grpc.heartbeat_interval,
@@ -274,7 +279,7 @@ pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
         max_concurrent_streams: config.grpc.max_concurrent_streams,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
-        tls: None,
+        tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),
         reflection: config.connections.reflection,
     }
 }

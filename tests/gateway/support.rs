@@ -3,6 +3,7 @@
 mod gateway;
 #[cfg(feature = "redis")]
 mod on_redis;
+pub(crate) mod papers;
 mod program;
 pub(crate) mod servers;
 mod worker;

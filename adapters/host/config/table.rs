@@ -95,6 +95,8 @@ const SECTIONS: &[Section] = &[
         unset("GRPC_TLS_CERT_PATH", "PEM certificate chain; needs the key"),
         unset("GRPC_TLS_KEY_PATH", "PEM private key; needs the certificate"),
         unset("GRPC_TLS_CA_PATH", "PEM bundle of CAs for client certificates; turns on mTLS"),
+        unset("GRPC_TLS_CRL_PATH", "PEM lists of revoked client certificates, one of each CA; needs GRPC_TLS_CA_PATH"),
+        unset("GRPC_TLS_CLIENT_AUTH", "required or optional: whether a client must present a certificate; required if GRPC_TLS_CA_PATH is set"),
     ]),
     section("connections", &[
         set("GRPC_MAX_CONNECTIONS", "12000", "connections at once; never more than half of the files that may be open"),

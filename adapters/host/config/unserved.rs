@@ -1,19 +1,13 @@
 //! Settings that ask for an adapter that this build lacks. Each is refused, lest an operator
-//! believe in TLS, say, that is not spoken. Whoever adds an adapter takes its line out of here.
+//! believe in tokens, say, that nobody reads. Whoever adds an adapter takes its line out of here.
 
 use super::reader::Reader;
 use super::{Backend, Config, ResultStore};
 
-const TLS: &str = "TLS";
 const JWT: &str = "bearer tokens";
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
-    for (name, what) in [
-        ("GRPC_TLS_CERT_PATH", TLS),
-        ("GRPC_TLS_KEY_PATH", TLS),
-        ("GRPC_TLS_CA_PATH", TLS),
-        ("JWT_SECRET_FILE", JWT),
-    ] {
+    for (name, what) in [("JWT_SECRET_FILE", JWT)] {
         if read.is_given(name) {
             refuse(read, name, what, "unset it");
         }

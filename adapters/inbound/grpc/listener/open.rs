@@ -48,7 +48,7 @@ impl<S: Calls> Port<S> {
             stream,
             certificate,
         } = match &self.tls {
-            Some(tls) => tls.accept(socket).await?,
+            Some(tls) => tls.accept(socket, peer).await?,
             None => Secured {
                 stream: Box::new(socket),
                 certificate: None,
