@@ -1,0 +1,3 @@
+//! The port on the open internet: what strangers may do to it, and what it makes of that.
+
+mod wire;
