@@ -39,7 +39,7 @@ use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, reload, signals, telemetry};
 use gateway_adapters::inbound::admin::OperatorSide;
-use gateway_adapters::inbound::{Readiness, admin, grpc};
+use gateway_adapters::inbound::{self, Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -119,8 +119,8 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
     if let Ok(prepared) = tokio::time::timeout(FIRST_ANSWER, &mut first).await {
         prepared?;
     }
-    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
-    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
+    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address())?;
+    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address())?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
     let _written = key.as_ref().and_then(introduce);
     announce("serving gRPC", grpc.as_ref())?;
@@ -244,12 +244,11 @@ fn introduce(key: &Secret) -> Option<LocalKey> {
     }
 }
 
-async fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
+fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
     if !enabled {
         return Ok(None);
     }
-    let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|error| {
+    let listener = inbound::listen(address).map_err(|error| {
         format!("{name}_HOST, {name}_PORT: cannot listen on {address}: {error}")
     })?;
     Ok(Some(listener))

@@ -104,6 +104,7 @@ pub async fn serve(
         calls: door.layer(routes(&health, service, settings.reflection)?),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
+        handshakes: Semaphore::new(settings.limits.max_handshakes),
         limits: settings.limits,
         tls: settings.tls,
         stop: stop.clone(),
