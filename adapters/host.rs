@@ -2,6 +2,7 @@
 //!
 //! Nothing else in the program reads the environment, and nothing here knows what is served.
 
+pub mod certs;
 pub mod cli;
 pub mod descriptors;
 pub mod local_key;
@@ -14,7 +15,7 @@ mod config;
 mod environment;
 
 pub use self::config::{
-    Admin, Auth, Backend, BackendUrl, Config, Connections, Database, DatabaseTls, Grpc,
+    Admin, Auth, Backend, BackendUrl, ClientTls, Config, Connections, Database, DatabaseTls, Grpc,
     JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
     ResultStore, Results, Section, Setting, Task, Tls, settings,
 };

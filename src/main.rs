@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/certs.rs"]
+mod certs;
 #[path = "main/connections.rs"]
 mod connections;
 #[path = "main/database.rs"]
@@ -18,6 +20,8 @@ mod plug;
 mod redis;
 #[path = "main/scrape.rs"]
 mod scrape;
+#[path = "main/tls.rs"]
+mod tls;
 #[path = "main/token.rs"]
 mod token;
 #[path = "main/tool.rs"]
@@ -42,7 +46,7 @@ use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::metrics::Metrics;
 use gateway_adapters::host::{self, Config, reload, signals, telemetry};
 use gateway_adapters::inbound::admin::OperatorSide;
-use gateway_adapters::inbound::{Readiness, admin, grpc};
+use gateway_adapters::inbound::{self, Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +71,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<ExitCode> {
+    if let Some(Command::Certs(asked)) = cli.command {
+        // They may be just what the settings lack.
+        return certs::make(asked);
+    }
     let config = Config::load(&cli.flags, &host::environment())?;
     match cli.command {
         None => serve(&config),
@@ -111,6 +119,9 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
     let plugged = plug::plug(config)?;
     let metrics = scrape::metrics(counted, &plugged);
     reload::spawn(plugged.reloadables, &signals::reload()?);
+    if let Some(acceptor) = plugged.tls.clone() {
+        tokio::spawn(tls::watch(acceptor));
+    }
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
@@ -120,8 +131,8 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
     if let Ok(prepared) = tokio::time::timeout(FIRST_ANSWER, &mut first).await {
         prepared?;
     }
-    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
-    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
+    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address())?;
+    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address())?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
     let _written = key.as_ref().and_then(introduce);
     announce("serving gRPC", grpc.as_ref())?;
@@ -134,7 +145,7 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
     let drained = CancellationToken::new();
     let operators = serve_operators(admin, side, readiness.clone(), metrics, drained.clone());
     let workers = async {
-        let settings = plug::grpc_settings(config);
+        let settings = plug::grpc_settings(config, plugged.tls);
         let shutdown = async {
             stop.cancelled().await;
             readiness.close("shutting down");
@@ -265,12 +276,11 @@ fn introduce(key: &Secret) -> Option<LocalKey> {
     }
 }
 
-async fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
+fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
     if !enabled {
         return Ok(None);
     }
-    let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|error| {
+    let listener = inbound::listen(address).map_err(|error| {
         format!("{name}_HOST, {name}_PORT: cannot listen on {address}: {error}")
     })?;
     Ok(Some(listener))

@@ -12,6 +12,7 @@ impl Command {
     pub fn asked(command: cli::Command) -> Option<Self> {
         match command {
             cli::Command::Check
+            | cli::Command::Certs(_)
             | cli::Command::Keys(_)
             | cli::Command::Token(_)
             | cli::Command::Migrate => None,

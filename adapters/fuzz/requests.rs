@@ -99,6 +99,7 @@ fn gateway(open: bool) -> Gateway {
     let keys = [(worker, Sha256::digest(KEY).into())];
     let keys: memory::ApiKeys = keys.into_iter().collect();
     let ports = Ports {
+        attempts: Arc::new(memory::Attempts::new(u32::MAX)),
         audit_log: Arc::new(memory::AuditLog::default()),
         authenticator: if open {
             Arc::new(memory::Open)

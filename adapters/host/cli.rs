@@ -4,6 +4,7 @@
     reason = "clap prints doc comments as help, with their backticks"
 )]
 
+mod certs;
 mod control;
 mod dead;
 mod enqueue;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::certs::Certs;
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
@@ -89,6 +91,9 @@ pub enum Command {
     /// Make a bearer token for a worker, by the JWT settings
     #[command(subcommand)]
     Token(Token),
+    /// Make certificates with which to try TLS and mTLS
+    #[command(subcommand)]
+    Certs(Certs),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

@@ -26,8 +26,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Auth, Connections, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit,
-    LogStreams, Memory, Redis, RedisTls, Task, Tls,
+    Admin, Auth, ClientTls, Connections, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage,
+    Limit, LogStreams, Memory, Redis, RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;

@@ -1,7 +1,16 @@
 //! What secures the connections of the workers' port.
 
+mod acceptor;
+mod expiry;
+mod files;
+mod names;
+mod server;
+mod stream;
+mod trust;
+
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,11 +18,16 @@ use gateway_core::domain::identity::Certificate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+pub use self::acceptor::Acceptor;
+pub use self::expiry::Expiries;
+pub use self::files::{ClientAuth, ClientFiles, File, Files, LoadError};
+
 /// Makes an accepted connection a secured one.
 #[async_trait]
 pub trait Handshake: Send + Sync {
     /// Shakes hands over `socket`; it takes as long as the peer lets it, so the caller limits it.
-    async fn accept(&self, socket: TcpStream) -> io::Result<Secured>;
+    /// `peer` is who is at the other end, for the audit.
+    async fn accept(&self, socket: TcpStream, peer: IpAddr) -> io::Result<Secured>;
 }
 
 impl fmt::Debug for dyn Handshake {

@@ -17,6 +17,7 @@ pub(super) fn limits(config: &Config) -> grpc::Limits {
         idle: connections.idle,
         request_timeout: connections.request_timeout,
         proxies: connections.proxies.clone(),
+        ..grpc::Limits::default()
     }
 }
 
@@ -30,9 +31,7 @@ fn at_most(wanted: usize) -> usize {
             return wanted;
         }
     };
-    let half = usize::try_from(descriptors / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let half = half_of(descriptors);
     if half < wanted {
         warn!(
             wanted,
@@ -42,4 +41,9 @@ fn at_most(wanted: usize) -> usize {
         );
     }
     wanted.min(half)
+}
+
+fn half_of(descriptors: u64) -> usize {
+    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+    half.max(1)
 }

@@ -6,6 +6,7 @@ use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
+use gateway_adapters::inbound::tls::{Acceptor, Handshake};
 use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
@@ -19,7 +20,7 @@ use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, connections, redis, who};
+use super::{Outcome, connections, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -33,6 +34,8 @@ pub(super) struct Plugged {
     pub(super) backends: Vec<Remote>,
     /// How many results wait for the database, where they can.
     pub(super) backlog: Option<watch::Receiver<Backlog>>,
+    /// What secures the workers' port, if that is asked for.
+    pub(super) tls: Option<Arc<Acceptor>>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
     /// What is read anew without a restart.
@@ -98,6 +101,8 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let results = results(config, &common, &store, database.as_ref(), here)?;
     let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
     let (limiter, limit) = limiter(config)?;
+    let (tls, mut reloadables) = tls::plug(config, &common)?;
+    reloadables.extend(who.reloadables);
     let mut backends = store.backends;
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
@@ -120,8 +125,9 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         operator_side: store.operator_side,
         backends,
         backlog: results.backlog,
+        tls,
         database,
-        reloadables: who.reloadables,
+        reloadables,
         local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),
@@ -242,7 +248,7 @@ fn patience(config: &Config) -> Patience {
 }
 
 /// What the workers' port goes by.
-pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
+pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc::Settings {
     grpc::Settings {
         open: !config.auth.enabled,
         heartbeat_interval: config.grpc.heartbeat_interval,
@@ -251,7 +257,7 @@ pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
         max_concurrent_streams: config.grpc.max_concurrent_streams,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
-        tls: None,
+        tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),
         reflection: config.connections.reflection,
     }
 }

@@ -2,3 +2,5 @@
 
 mod identity;
 mod metrics;
+mod tls;
+mod wire;

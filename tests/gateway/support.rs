@@ -3,6 +3,7 @@
 mod gateway;
 #[cfg(feature = "redis")]
 mod on_redis;
+pub(crate) mod papers;
 mod program;
 mod scrape;
 pub(crate) mod servers;

@@ -5,7 +5,6 @@ import itertools
 
 import grpc.aio
 
-from gateway import CHANNEL_OPTIONS
 from protocol import pb, stubs
 
 POLLS = 1000
@@ -22,7 +21,7 @@ def test_a_thousand_polls_wait_and_each_gets_its_own_task(gateway, master, names
 
 
 async def poll_all(gateway, master, workers: list[str], canary: str) -> None:
-    channels = [grpc.aio.insecure_channel(gateway.grpc_address, options=CHANNEL_OPTIONS) for _ in range(CHANNELS)]
+    channels = [gateway.connect(connections=grpc.aio) for _ in range(CHANNELS)]
     connections = [stubs.GatewayServiceStub(channel) for channel in channels]
 
     async def poll(name: str, stub, timeout_ms: int = WAIT_MS) -> str:
@@ -30,7 +29,7 @@ async def poll_all(gateway, master, workers: list[str], canary: str) -> None:
         answer = await stub.PollTask(
             pb.PollTaskRequest(worker_id=name, timeout_ms=timeout_ms),
             timeout=timeout_ms / 1000 + 5,
-            metadata=(("x-worker-id", name), ("x-api-key", gateway.keys[name])),
+            metadata=gateway.metadata(name),
         )
         return answer.task.run_id
 

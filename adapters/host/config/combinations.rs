@@ -23,6 +23,14 @@ fn tls(read: &mut Reader) {
             "{cited} asks for client certificates, which needs {CERT} and {KEY}"
         ));
     }
+    for name in ["GRPC_TLS_CRL_PATH", "GRPC_TLS_CLIENT_AUTH"] {
+        if read.is_given(name) && !read.is_given("GRPC_TLS_CA_PATH") {
+            let cited = read.cite(name);
+            read.blame(format!(
+                "{cited} is about client certificates, which needs GRPC_TLS_CA_PATH"
+            ));
+        }
+    }
 }
 
 fn redis_tls(config: &Config, read: &mut Reader) {

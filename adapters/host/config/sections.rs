@@ -13,7 +13,7 @@ use super::reader::Reader;
 
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
 pub use self::connections::Connections;
-pub use self::serving::{Admin, Grpc, Tls};
+pub use self::serving::{Admin, ClientTls, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
 
 /// The token bucket that each worker has.

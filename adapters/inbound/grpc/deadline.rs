@@ -74,7 +74,7 @@ impl Deadline {
 
 /// How long its client waits for a call; none if it waits as long as it takes, or says nothing
 /// that makes sense.
-fn told(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn told(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(HEADER)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

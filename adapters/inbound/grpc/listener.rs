@@ -23,7 +23,6 @@ use http::{Request, Response};
 use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -109,6 +108,8 @@ pub(super) struct Port<S> {
     pub(super) cut: CancellationToken,
     /// The connections.
     pub(super) tasks: TaskTracker,
+    /// Turns to be opened.
+    pub(super) handshakes: Semaphore,
     /// Places for calls that go on for ever and that anybody may make.
     pub(super) watches: Arc<Semaphore>,
 }
@@ -122,7 +123,7 @@ impl<S: Calls> Port<S> {
         loop {
             let (socket, address) = tokio::select! {
                 () = port.stop.cancelled() => return,
-                accepted = acceptor.next(|| census.make_room()) => accepted,
+                accepted = acceptor.next() => accepted,
             };
             match census.admit(address, port.limits.believes(address)) {
                 Some(place) => drop(port.tasks.spawn(port.clone().hold(socket, address, place))),
@@ -134,13 +135,10 @@ impl<S: Calls> Port<S> {
     /// Opens a connection, and drives it to its end.
     async fn hold(self: Arc<Self>, socket: TcpStream, address: IpAddr, mut place: Admission) {
         let crowded = place.crowded();
-        let patience = self.limits.handshake_timeout;
         let opened = tokio::select! {
             () = self.stop.cancelled() => Err(End::Shutdown),
             () = crowded.cancelled() => Err(End::Crowded),
-            opened = timeout(patience, self.open(socket, address, &mut place)) => {
-                opened.unwrap_or(Err(End::Overdue))
-            }
+            opened = self.open(socket, address, &mut place) => opened,
         };
         let end = match opened {
             Ok(opened) => self.drive(opened).await,

@@ -109,6 +109,7 @@ pub async fn serve(
         )?)),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
+        handshakes: Semaphore::new(settings.limits.max_handshakes),
         limits: settings.limits,
         tls: settings.tls,
         stop: stop.clone(),

@@ -58,5 +58,5 @@ pub(crate) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
 
 /// How long the headers of a call give it.
 pub(crate) fn deadline(parts: &Parts) -> Option<Duration> {
-    deadline::of(&parts.headers)
+    deadline::told(&parts.headers)
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::fuzz::{fuzz, text};
+use crate::outbound::SystemClock;
 
 const SECRET: &[u8] = b"a secret of no less than 32 bytes";
 
@@ -17,8 +18,9 @@ fn tokens() -> Tokens {
         issuer: None,
         audience: None,
         max_lifetime: Duration::from_hours(1 << 32),
+        cache: Duration::from_secs(30),
     };
-    Tokens::new(keys, &settings)
+    Tokens::new(keys, settings, Arc::new(SystemClock))
 }
 
 fn owner(tokens: &Tokens, token: &str) -> Option<WorkerId> {

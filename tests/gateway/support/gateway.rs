@@ -2,14 +2,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_adapters::inbound::Readiness;
 use gateway_adapters::inbound::grpc::{self, ServeError};
+use gateway_adapters::inbound::{self, Readiness};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::task::{Patience, Task};
 use gateway_core::ports::{Attempts, Authenticator, Clock, Limiter, Master as _};
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     /// What is plugged in instead of a port's memory adapter.
     pub(crate) replace: fn(&mut Ports),
+    /// What the port goes by otherwise.
+    pub(crate) adjust: fn(&mut grpc::Settings),
 }
 
 impl Default for Options {
@@ -52,6 +53,7 @@ impl Default for Options {
             ping_interval: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             replace: |_| {},
+            adjust: |_| {},
         }
     }
 }
@@ -96,7 +98,8 @@ impl Gateway {
             worker_registry: backend.worker_registry.clone(),
         };
         (options.replace)(&mut ports);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = inbound::listen(here).expect("binds");
         let address = listener.local_addr().expect("has an address");
         let stop = CancellationToken::new();
         let served = tokio::spawn(grpc::serve(
@@ -159,12 +162,14 @@ fn authenticator(options: &Options) -> Arc<dyn Authenticator> {
 }
 
 fn settings(options: &Options) -> grpc::Settings {
-    grpc::Settings {
+    let mut settings = grpc::Settings {
         open: options.open,
         heartbeat_interval: options.memory.heartbeat_interval,
         heartbeat_timeout: options.memory.heartbeat_timeout,
         ping_interval: options.ping_interval,
         grace: options.grace,
         ..grpc::Settings::default()
-    }
+    };
+    (options.adjust)(&mut settings);
+    settings
 }

@@ -34,8 +34,14 @@ impl Worker {
         Self::at(endpoint, &self.id, self.key.as_deref())
     }
 
-    fn at(endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
+    /// A worker that reaches the gateway by `endpoint`.
+    pub(crate) fn at(endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
         let channel = endpoint.connect_lazy();
+        Self::over(channel, endpoint, id, key)
+    }
+
+    /// A worker that speaks over `channel`.
+    pub(crate) fn over(channel: Channel, endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
         let client = GatewayServiceClient::new(channel.clone());
         Self {
             id: id.to_owned(),

@@ -16,7 +16,7 @@ pub struct Connections {
     /// At once from one address. Too few and workers behind one address are refused; too many and
     /// one of them can take all.
     pub max_per_address: usize,
-    /// Being opened at once.
+    /// Being opened at once; others wait.
     pub max_handshakes: usize,
     /// For opening one. Too short and a worker far away never gets in; too long and silent peers
     /// stay.

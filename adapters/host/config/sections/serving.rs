@@ -41,8 +41,19 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Whose client certificates are accepted; with it, a client must present one.
-    pub client_ca: Option<PathBuf>,
+    /// What client certificates are verified with, if they are.
+    pub clients: Option<ClientTls>,
+}
+
+/// The files that client certificates are verified with, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Whose certificates are accepted.
+    pub ca: PathBuf,
+    /// Which of them are not, any more.
+    pub crl: Option<PathBuf>,
+    /// Whether a client must present one.
+    pub required: bool,
 }
 
 impl Grpc {
@@ -78,11 +89,28 @@ impl Tls {
     fn read(from: &mut Reader) -> Option<Self> {
         let certificate = from.find("GRPC_TLS_CERT_PATH", parse::path);
         let key = from.find("GRPC_TLS_KEY_PATH", parse::path);
-        let client_ca = from.find("GRPC_TLS_CA_PATH", parse::path);
+        let clients = ClientTls::read(from);
         Some(Self {
             certificate: certificate?,
             key: key?,
-            client_ca,
+            clients,
+        })
+    }
+}
+
+impl ClientTls {
+    fn read(from: &mut Reader) -> Option<Self> {
+        const AUTH: &str = "GRPC_TLS_CLIENT_AUTH";
+        let ca = from.find("GRPC_TLS_CA_PATH", parse::path);
+        let crl = from.find("GRPC_TLS_CRL_PATH", parse::path);
+        let required = parse::one_of(&[("required", true), ("optional", false)]);
+        let required = from.find(AUTH, required);
+        let ca = ca?;
+        from.chosen(AUTH, "required", "default with GRPC_TLS_CA_PATH");
+        Some(Self {
+            ca,
+            crl,
+            required: required.unwrap_or(true),
         })
     }
 }

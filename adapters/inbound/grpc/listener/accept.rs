@@ -38,9 +38,8 @@ impl Acceptor {
         }
     }
 
-    /// The next connection, and who is at the other end of it. Where the system has no room for
-    /// it, `make_room` is called, and there is none for a while.
-    pub(super) async fn next(&mut self, make_room: impl Fn()) -> (TcpStream, IpAddr) {
+    /// The next connection, and who is at the other end of it.
+    pub(super) async fn next(&mut self) -> (TcpStream, IpAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((socket, address)) => {
@@ -53,7 +52,6 @@ impl Acceptor {
                 }
                 Err(error) => {
                     self.tell(&error);
-                    make_room();
                     sleep(self.breather).await;
                     self.breather = (self.breather * 2).min(LONGEST_BREATHER);
                 }

@@ -4,6 +4,7 @@ mod counts;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,6 @@ use super::Limits;
 pub(super) struct Census {
     max: usize,
     max_per_address: usize,
-    max_opening: usize,
     counts: Mutex<Counts>,
 }
 
@@ -39,7 +39,6 @@ impl Census {
         Self {
             max: limits.max_connections,
             max_per_address: limits.max_connections_per_address,
-            max_opening: limits.max_handshakes,
             counts: Mutex::default(),
         }
     }
@@ -52,7 +51,7 @@ impl Census {
         if !proxy && !counts.has_room_for(address, self.max_per_address) {
             return None;
         }
-        if counts.all() >= self.max || counts.opening() >= self.max_opening {
+        if counts.all() >= self.max {
             counts.make_room();
         }
         if counts.all() >= self.max {
@@ -66,11 +65,6 @@ impl Census {
             crowded,
             open: None,
         })
-    }
-
-    /// Gives up a connection that is being opened, if there is any.
-    pub(super) fn make_room(&self) {
-        self.counts().make_room();
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -92,6 +86,16 @@ impl Admission {
     /// Cancelled when the place is needed for another.
     pub(super) fn crowded(&self) -> CancellationToken {
         self.crowded.clone()
+    }
+
+    /// It is its turn, from now on.
+    pub(super) fn turn(&self) {
+        self.census.counts().turn(self.number);
+    }
+
+    /// Gives up the one whose turn it has been for longest, if that is so long.
+    pub(super) fn hurry(&self, longest: Duration) {
+        self.census.counts().hurry(longest);
     }
 
     /// Makes it count for `address` instead; not if that has too many already.
@@ -123,11 +127,10 @@ impl Drop for Admission {
 mod tests {
     use super::*;
 
-    fn census(max: usize, max_per_address: usize, max_opening: usize) -> Arc<Census> {
+    fn census(max: usize, max_per_address: usize) -> Arc<Census> {
         Arc::new(Census::new(&Limits {
             max_connections: max,
             max_connections_per_address: max_per_address,
-            max_handshakes: max_opening,
             ..Limits::default()
         }))
     }
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn open_ones_keep_their_place_until_they_are_dropped() {
-        let census = census(2, 2, 2);
+        let census = census(2, 2);
         let one = opened(&census, "10.0.0.1");
         let _two = opened(&census, "10.0.0.2");
 
@@ -162,7 +165,7 @@ mod tests {
     // T1: silence does not keep anybody out.
     #[test]
     fn the_oldest_of_whoever_opens_most_makes_room() {
-        let census = census(100, 100, 3);
+        let census = census(3, 3);
         let patient = admitted(&census, "10.0.0.1");
         let first = admitted(&census, "10.0.0.2");
         let second = admitted(&census, "10.0.0.2");
@@ -171,15 +174,36 @@ mod tests {
         assert!(first.crowded().is_cancelled());
         assert!(!second.crowded().is_cancelled() && !patient.crowded().is_cancelled());
         assert!(newcomer.opened());
-        // All have one now, so the oldest of all goes.
+        // Both have one now, so the older goes; who is open stays.
         let _third = admitted(&census, "10.0.0.4");
-        let _fourth = admitted(&census, "10.0.0.5");
         assert!(patient.crowded().is_cancelled() && !second.crowded().is_cancelled());
+        let _fourth = admitted(&census, "10.0.0.5");
+        assert!(second.crowded().is_cancelled() && !newcomer.crowded().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_long_over_its_turn_loses_it_to_those_that_wait() {
+        const LONG: Duration = Duration::from_secs(1);
+        let census = census(9, 9);
+        let waiting = admitted(&census, "10.0.0.1");
+        let slow = admitted(&census, "10.0.0.2");
+        slow.turn();
+
+        waiting.hurry(LONG);
+        assert!(!slow.crowded().is_cancelled());
+        tokio::time::advance(LONG).await;
+        let quick = admitted(&census, "10.0.0.3");
+        quick.turn();
+        for _ in 0..2 {
+            waiting.hurry(LONG);
+        }
+        assert!(slow.crowded().is_cancelled());
+        assert!(!quick.crowded().is_cancelled() && !waiting.crowded().is_cancelled());
     }
 
     #[test]
     fn one_that_was_given_up_does_not_open_and_is_counted_once() {
-        let census = census(1, 1, 1);
+        let census = census(1, 1);
         let mut early = admitted(&census, "10.0.0.1");
         let mut late = admitted(&census, "10.0.0.1");
 
@@ -193,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_share_and_a_network_of_v6_is_one() {
-        let census = census(100, 2, 100);
+        let census = census(100, 2);
         let _held = [
             opened(&census, "2001:db8::1"),
             opened(&census, "2001:db8::2"),
@@ -209,7 +233,7 @@ mod tests {
 
     #[test]
     fn behind_a_proxy_those_behind_it_count() {
-        let census = census(100, 1, 100);
+        let census = census(100, 1);
         let begin = || {
             census
                 .admit(address("10.0.0.1"), true)

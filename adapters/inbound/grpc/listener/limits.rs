@@ -10,8 +10,11 @@ pub struct Limits {
     pub max_connections: usize,
     /// Connections of one address at once; a network of /64 counts as one address of IPv6.
     pub max_connections_per_address: usize,
-    /// Connections that are being opened at once. Of more, the oldest have to go.
+    /// Connections that are being opened at once, once the peer has said a word. Others wait for
+    /// their turn.
     pub max_handshakes: usize,
+    /// For how long it may be a connection's turn while others wait for theirs.
+    pub handshake_turn: Duration,
     /// For how long a connection may be in the making, up to the first settings of HTTP/2.
     pub handshake_timeout: Duration,
     /// After how long a connection is asked to end, give or take a tenth; zero lets it stay.
@@ -33,6 +36,7 @@ impl Default for Limits {
             max_connections: 12_000,
             max_connections_per_address: 1024,
             max_handshakes: 512,
+            handshake_turn: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(5),
             max_age: Duration::from_mins(30),
             max_age_grace: Duration::from_secs(70),

@@ -2,8 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::connection::Connection;
 use super::census::Admission;
@@ -29,9 +33,48 @@ impl From<io::Error> for End {
     }
 }
 
+impl From<Elapsed> for End {
+    fn from(_: Elapsed) -> Self {
+        Self::Overdue
+    }
+}
+
 impl<S: Calls> Port<S> {
-    /// Opens a connection. It takes as long as the peer lets it.
+    /// Opens a connection, in its time.
+    ///
+    /// A peer that has not said a word takes nobody's turn: a few that are silent hold up nobody,
+    /// and many that come at once are opened one after the other.
     pub(super) async fn open(
+        &self,
+        socket: TcpStream,
+        address: IpAddr,
+        place: &mut Admission,
+    ) -> Result<Opened, End> {
+        let patience = self.limits.handshake_timeout;
+        let start = Instant::now();
+        timeout(patience, socket.readable()).await??;
+        let heard = Instant::now();
+        let _turn = timeout(patience, self.turn(place)).await?;
+        // What was spent waiting for us is not the peer's.
+        let deadline = start + patience + heard.elapsed();
+        timeout_at(deadline, self.shake_hands(socket, address, place)).await?
+    }
+
+    /// Waits for its turn. Who takes long while others wait loses its own.
+    async fn turn(&self, place: &Admission) -> Option<SemaphorePermit<'_>> {
+        let long = self.limits.handshake_turn;
+        let mut turn = pin!(self.handshakes.acquire());
+        loop {
+            if let Ok(turn) = timeout(long, turn.as_mut()).await {
+                place.turn();
+                return turn.ok();
+            }
+            place.hurry(long);
+        }
+    }
+
+    /// Comes to terms with the peer. It takes as long as that lets it.
+    async fn shake_hands(
         &self,
         mut socket: TcpStream,
         address: IpAddr,
@@ -48,7 +91,7 @@ impl<S: Calls> Port<S> {
             stream,
             certificate,
         } = match &self.tls {
-            Some(tls) => tls.accept(socket).await?,
+            Some(tls) => tls.accept(socket, peer).await?,
             None => Secured {
                 stream: Box::new(socket),
                 certificate: None,

@@ -1,8 +1,10 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use metrics::gauge;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Address;
@@ -18,6 +20,8 @@ pub(super) struct Counts {
     opening: HashMap<u64, Opening>,
     /// The same by where they are from; the lower the number, the older.
     openings_of: HashMap<Address, BTreeSet<u64>>,
+    /// Those whose turn it is, the earliest first.
+    turns: BTreeSet<(Instant, u64)>,
 }
 
 /// A connection that is being opened.
@@ -25,16 +29,14 @@ struct Opening {
     address: Address,
     /// Whether it is among those of its address.
     counts: bool,
+    /// Since when it is its turn, if it is.
+    turn: Option<Instant>,
     crowded: CancellationToken,
 }
 
 impl Counts {
     pub(super) fn all(&self) -> usize {
         self.all
-    }
-
-    pub(super) fn opening(&self) -> usize {
-        self.opening.len()
     }
 
     /// One more is being opened; its number.
@@ -48,14 +50,13 @@ impl Counts {
         self.ever += 1;
         self.all += 1;
         gauge!(CONNECTIONS, "state" => "handshaking").increment(1.0);
-        self.enter(
-            number,
-            Opening {
-                address,
-                counts,
-                crowded,
-            },
-        );
+        let opening = Opening {
+            address,
+            counts,
+            turn: None,
+            crowded,
+        };
+        self.enter(number, opening);
         number
     }
 
@@ -64,15 +65,31 @@ impl Counts {
         let Some(opening) = self.leave(number) else {
             return false;
         };
-        self.enter(
-            number,
-            Opening {
-                address,
-                counts: true,
-                ..opening
-            },
-        );
+        let opening = Opening {
+            address,
+            counts: true,
+            ..opening
+        };
+        self.enter(number, opening);
         true
+    }
+
+    /// It is the turn of one that is being opened.
+    pub(super) fn turn(&mut self, number: u64) {
+        if let Some(opening) = self.opening.get_mut(&number) {
+            let now = Instant::now();
+            opening.turn = Some(now);
+            self.turns.insert((now, number));
+        }
+    }
+
+    /// Gives up the one whose turn it has been for longest, if that is so long.
+    pub(super) fn hurry(&mut self, longest: Duration) {
+        if let Some(&(since, number)) = self.turns.first()
+            && since.elapsed() >= longest
+        {
+            self.give_up(number);
+        }
     }
 
     /// One that was being opened is open; where it is from, if it was not too late.
@@ -131,6 +148,9 @@ impl Counts {
         }
         let openings = self.openings_of.entry(opening.address).or_default();
         openings.insert(number);
+        if let Some(since) = opening.turn {
+            self.turns.insert((since, number));
+        }
         self.opening.insert(number, opening);
     }
 
@@ -144,6 +164,9 @@ impl Counts {
         }
         if opening.counts {
             self.uncount(opening.address);
+        }
+        if let Some(since) = opening.turn {
+            self.turns.remove(&(since, number));
         }
         Some(opening)
     }
