@@ -13,7 +13,7 @@ mod environment;
 
 pub use self::config::{
     Admin, Auth, Backend, BackendUrl, Config, Database, DatabaseTls, Grpc, JwtAlgorithm,
-    KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls, ResultStore,
-    Results, Section, Setting, Task, Tls, settings,
+    KeyStorage, Limit, LimitStore, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
+    ResultStore, Results, Section, Setting, Task, Tls, settings,
 };
 pub use self::environment::{Environment, environment};

@@ -10,7 +10,9 @@ pub mod mysql;
 pub mod redis;
 
 mod clock;
+mod overall;
 mod spooled;
 
 pub use clock::SystemClock;
+pub use overall::Overall;
 pub use spooled::{SpoolSettings, Spooled};

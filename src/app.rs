@@ -70,6 +70,7 @@ impl Gateway {
             access: Arc::new(Access {
                 authenticator: ports.authenticator.clone(),
                 limiter: ports.limiter.clone(),
+                limited: access::Limited::default(),
                 journal: journal.clone(),
             }),
             clock: ports.clock.clone(),

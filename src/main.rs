@@ -6,6 +6,8 @@
 
 #[path = "main/database.rs"]
 mod database;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/mysql.rs"]
 mod mysql;
 #[path = "main/own_door.rs"]

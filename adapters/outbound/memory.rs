@@ -28,7 +28,7 @@ pub use api_keys::{ApiKeys, Digest, KeysError};
 pub use audit_log::AuditLog;
 pub use control_channel::ControlChannel;
 pub use dead_letters::DeadLetters;
-pub use limiter::{Limiter, RateError, Unlimited};
+pub use limiter::{Limiter, Unlimited};
 pub use log_sink::LogSink;
 pub use master::Master;
 pub use open::Open;

@@ -1,16 +1,20 @@
+mod limits;
+
 use std::sync::Arc;
 
 use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
-use crate::domain::limit::{Class, Demand};
 use crate::ports::{AuthError, Authenticator, Limiter};
+
+pub(super) use limits::Limited;
 
 /// Who is calling, and may they?
 pub struct Access {
     pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) limiter: Arc<dyn Limiter>,
+    pub(super) limited: Limited,
     pub(super) journal: Journal,
 }
 
@@ -26,14 +30,6 @@ impl Access {
         };
         self.check_claim(&caller, presented.claimed.as_ref())?;
         Ok(caller)
-    }
-
-    /// Takes one call of `caller` from what it may make of its class.
-    pub async fn admit(&self, caller: &Caller, class: Class) -> Result<(), Error> {
-        Ok(self
-            .limiter
-            .admit(&caller.worker, Demand::call(class))
-            .await?)
     }
 
     /// Makes sure that `caller` is whom it `claimed` to be; no claim is a true one.
@@ -97,6 +93,7 @@ mod tests {
     use super::*;
     use crate::app::testing::{audited, caller, journal, silent, worker};
     use crate::domain::identity::Secret;
+    use crate::domain::limit::{Class, Demand};
     use crate::ports::{LimitError, MockAuthenticator, MockLimiter};
 
     fn key(text: &str) -> Credential {
@@ -116,6 +113,7 @@ mod tests {
         Access {
             authenticator: Arc::new(authenticator),
             limiter: Arc::new(MockLimiter::new()),
+            limited: Limited::default(),
             journal,
         }
     }

@@ -8,20 +8,22 @@ use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
+#[cfg(feature = "redis")]
+use gateway_adapters::outbound;
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    AuditLog, Authenticator, Clock, ControlChannel, LogSink, ResultStore, RunOwners, TaskQueue,
+    WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, redis};
+use super::{Outcome, limits, redis};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -92,7 +94,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
     let who = authenticator(config, database.as_ref())?;
-    let (limiter, limit) = limiter(config)?;
+    let limit = limits::limiter(config, &store);
     let mut backends = store.backends;
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
@@ -101,7 +103,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         authenticator: who.authenticator,
         clock: common.clock,
         control_channel: store.control_channel,
-        limiter,
+        limiter: limit.limiter,
         log_sink: store.log_sink,
         result_store: results.store,
         run_owners: store.run_owners,
@@ -113,7 +115,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         operator_side: store.operator_side,
         backends,
         database,
-        reloadables: Vec::new(),
+        reloadables: vec![limit.reloadable],
         local_key: who.local_key,
         behind: vec![
             ("task queue", store.what),
@@ -123,7 +125,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
             ("run owners", store.what),
             ("result store", results.what),
             ("authenticator", who.what),
-            ("limiter", limit),
+            ("limiter", limit.what),
             ("audit log", "the log, target audit"),
         ],
     })
@@ -174,6 +176,9 @@ pub(super) struct Store {
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
     pub(super) what: &'static str,
+    /// Redis itself, where it is there.
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<outbound::redis::Backend>,
 }
 
 /// Where results can wait, or be handed on.
@@ -197,6 +202,8 @@ impl Store {
             shared: None,
             backends: Vec::new(),
             what: MEMORY,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 }
@@ -247,16 +254,6 @@ fn authenticator(config: &Config, database: Option<&Database>) -> Outcome<Who> {
     })
 }
 
-fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {
-    let limit = &config.limit;
-    if !limit.enabled {
-        return Ok((Arc::new(memory::Unlimited), "none: workers are not limited"));
-    }
-    let workers = config.memory.max_workers;
-    let limiter = memory::Limiter::new(limit.rate_per_second, limit.capacity, workers)?;
-    Ok((Arc::new(limiter), "memory: a token bucket a worker"))
-}
-
 fn patience(config: &Config) -> Patience {
     Patience {
         max_deliveries: config.task.max_deliveries,
@@ -272,6 +269,9 @@ pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
         heartbeat_timeout: config.grpc.heartbeat_timeout,
         ping_interval: config.grpc.ping_interval,
         max_concurrent_streams: config.grpc.max_concurrent_streams,
+        max_calls: config.grpc.max_calls,
+        max_calls_per_worker: config.grpc.max_calls_per_worker,
+        max_polls_per_worker: config.grpc.max_polls_per_worker,
         grace: config.grpc.shutdown_grace,
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
     Ok(Store {
+        redis: Some(backend.clone()),
         backends: vec![Remote {
             name: "Redis",
             away: backend.away(),

@@ -1,6 +1,7 @@
 //! What the sections of the settings hold, and how each is read.
 
 mod auth;
+mod limit;
 mod serving;
 mod stores;
 
@@ -11,29 +12,9 @@ use super::parse::{self, DAY};
 use super::reader::Reader;
 
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
+pub use self::limit::{Limit, LimitStore};
 pub use self::serving::{Admin, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
-
-/// The token bucket that each worker has.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    /// Whether requests are limited.
-    pub enabled: bool,
-    /// Tokens that come back each second.
-    pub rate_per_second: f64,
-    /// Tokens in a full bucket.
-    pub capacity: u32,
-}
-
-impl Limit {
-    pub(super) fn read(from: &mut Reader) -> Self {
-        Self {
-            enabled: from.get("RATE_LIMIT_ENABLED", parse::switch),
-            rate_per_second: from.get("RATE_LIMIT_RATE", parse::rate),
-            capacity: from.get("RATE_LIMIT_CAPACITY", parse::whole(1..=u64::from(u32::MAX))),
-        }
-    }
-}
 
 /// When a task is delivered again, and when that is given up.
 #[derive(Clone, Debug)]

@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) ping_interval: Duration,
     /// How long calls in flight get at the end.
     pub(crate) grace: Duration,
+    /// What the port goes by besides.
+    pub(crate) port: fn(&mut grpc::Settings),
     /// What is plugged in instead of a port's memory adapter.
     pub(crate) replace: fn(&mut Ports),
 }
@@ -45,6 +47,7 @@ impl Default for Options {
             patience: Patience::default(),
             ping_interval: Duration::from_secs(30),
             grace: Duration::from_secs(5),
+            port: |_| {},
             replace: |_| {},
         }
     }
@@ -149,12 +152,14 @@ fn authenticator(options: &Options) -> Arc<dyn Authenticator> {
 }
 
 fn settings(options: &Options) -> grpc::Settings {
-    grpc::Settings {
+    let mut settings = grpc::Settings {
         open: options.open,
         heartbeat_interval: options.memory.heartbeat_interval,
         heartbeat_timeout: options.memory.heartbeat_timeout,
         ping_interval: options.ping_interval,
         grace: options.grace,
         ..grpc::Settings::default()
-    }
+    };
+    (options.port)(&mut settings);
+    settings
 }

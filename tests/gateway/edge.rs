@@ -1,0 +1,3 @@
+//! The threats that the public port must stand, row by row.
+
+mod limits;
