@@ -121,9 +121,10 @@ impl AccessLayer {
         let presented = credentials::presented(&parts, self.open);
         let presented = presented.map_err(|invalid| status(&invalid.into()))?;
         let registers = parts.uri.path() == REGISTER;
-        body = match registers {
-            true => short(body),
-            false => measured(parts.uri.path(), body),
+        body = if registers {
+            short(body)
+        } else {
+            measured(parts.uri.path(), body)
         };
         // Where callers are believed, one that did not say in the headers who it is may still say
         // so in its message.

@@ -214,7 +214,6 @@ fn garbled() -> Status {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use prost::Message as _;
 
     use super::*;
     use crate::inbound::grpc::proto;

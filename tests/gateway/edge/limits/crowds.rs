@@ -8,7 +8,7 @@ use super::{assert_refused, trips};
 use crate::support::{Gateway, Options, Worker, task};
 
 /// So many polls that wait, for as long as the answer is kept.
-async fn waiting(
+fn waiting(
     worker: &Worker,
     polls: usize,
 ) -> Vec<tokio::task::JoinHandle<Result<bool, tonic::Status>>> {
@@ -24,7 +24,7 @@ async fn waiting(
 async fn a_fifth_poll_of_a_kind_is_refused_at_once() {
     let gateway = Gateway::start().await;
     let worker = gateway.worker("w-1");
-    let mut polls = waiting(&worker, 5).await;
+    let mut polls = waiting(&worker, 5);
 
     // Four wait, whichever they are, and the fifth does not.
     let (refused, index, _) = futures::future::select_all(&mut polls).await;
@@ -59,7 +59,7 @@ async fn polls_that_were_abandoned_take_no_place() {
     let gateway = Gateway::start().await;
     for _ in 0..5 {
         let worker = gateway.worker("w-1");
-        let polls = waiting(&worker, 4).await;
+        let polls = waiting(&worker, 4);
         for poll in &polls {
             poll.abort();
         }

@@ -21,21 +21,16 @@ async fn tried(worker: &Worker, beyond: usize) -> Vec<Long> {
         status: "success".into(),
         ..Default::default()
     };
-    let chunk = |run: &str, log_type: &str, checksum: String| proto::SendLogChunkRequest {
-        run_id: run.into(),
-        log_type: log_type.into(),
-        checksum,
+    let chunk = proto::SendLogChunkRequest {
+        run_id: name.clone(),
         ..Default::default()
     };
-    let heartbeat = |worker_id: String, version: String| proto::SendHeartbeatRequest {
-        worker_id,
-        version,
+    let heartbeat = proto::SendHeartbeatRequest {
+        version: long(256),
         ..Default::default()
     };
-    let beat = async |message| {
-        let request = worker.request(message);
-        worker.client().send_heartbeat(request).await.map(|_| ())
-    };
+    let beat = worker.request(heartbeat);
+    let lines = vec![line("r", String::new()); 10_000 + beyond];
     vec![
         ("receipt_id", worker.ack(&name, true).await),
         ("receipt_id", worker.ack_control(&name).await),
@@ -43,21 +38,13 @@ async fn tried(worker: &Worker, beyond: usize) -> Vec<Long> {
         ("run_id", worker.report_fully(report).await),
         ("task_id", worker.report_fully(of_task).await),
         ("run_id", worker.log(vec![line(&name, "x".into())]).await),
-        (
-            "logs",
-            worker
-                .log(vec![line("r", String::new()); 10_000 + beyond])
-                .await,
-        ),
+        ("logs", worker.log(lines).await),
         ("content", worker.log(vec![line("r", long(16 << 20))]).await),
+        ("run_id", worker.chunk(chunk).await.map(drop)),
         (
-            "run_id",
-            worker
-                .chunk(chunk(&name, "", String::new()))
-                .await
-                .map(|_| ()),
+            "version",
+            worker.client().send_heartbeat(beat).await.map(drop),
         ),
-        ("version", beat(heartbeat(String::new(), long(256))).await),
     ]
 }
 
