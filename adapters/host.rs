@@ -16,7 +16,7 @@ mod environment;
 
 pub use self::config::{
     Admin, Auth, Backend, BackendUrl, ClientTls, Config, Connections, Database, DatabaseTls, Grpc,
-    JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
-    ResultStore, Results, Section, Setting, Task, Tls, settings,
+    JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory, Problem, Problems, Redis,
+    RedisTls, ResultStore, Results, Section, Setting, Task, Tls, settings,
 };
 pub use self::environment::{Environment, environment};

@@ -12,10 +12,12 @@ pub mod redis;
 mod by_kind;
 mod clock;
 mod metered;
+mod overall;
 mod spooled;
 mod swapped;
 
 pub use by_kind::{ByKind, Ways};
 pub use clock::SystemClock;
 pub use metered::metered;
+pub use overall::Overall;
 pub use spooled::{SpoolSettings, Spooled};

@@ -25,6 +25,7 @@ use gateway_adapters::inbound::{Readiness, grpc};
 use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{Gateway, Ports};
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::limit::{Limits, Rate};
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::Clock;
 use sha2::{Digest as _, Sha256};
@@ -212,7 +213,10 @@ async fn serve_gateway(counted: bool) -> Outcome<()> {
         clock,
         control_channel: backend.control_channel,
         // On, and never in the way.
-        limiter: Arc::new(memory::Limiter::new(1e6, 1_000_000, 1_000)?),
+        limiter: Arc::new(memory::Limiter::fixed(
+            Limits::even(Rate::new(1e6, 1_000_000)?),
+            1_000,
+        )),
         log_sink: backend.log_sink,
         result_store: backend.result_store,
         run_owners: backend.run_owners,

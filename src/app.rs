@@ -76,6 +76,7 @@ impl Gateway {
                 attempts: ports.attempts.clone(),
                 authenticator: ports.authenticator.clone(),
                 limiter: ports.limiter.clone(),
+                limited: access::Limited::default(),
                 journal: journal.clone(),
             }),
             clock: ports.clock.clone(),

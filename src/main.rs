@@ -10,6 +10,8 @@ mod certs;
 mod connections;
 #[path = "main/database.rs"]
 mod database;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/mysql.rs"]
 mod mysql;
 #[path = "main/own_door.rs"]

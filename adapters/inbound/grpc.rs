@@ -6,16 +6,20 @@
 //! by a `handoff` until it is on its way.
 
 mod access;
+mod admission;
 mod calls;
+mod caps;
 mod connection;
 mod convert;
 mod credentials;
 mod deadline;
 mod handoff;
+mod kind;
 mod listener;
 mod measured;
 mod server;
 mod service;
+mod sizes;
 mod status;
 mod stream;
 #[cfg(test)]

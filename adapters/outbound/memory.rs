@@ -33,7 +33,7 @@ pub use attempts::Attempts;
 pub use audit_log::AuditLog;
 pub use control_channel::ControlChannel;
 pub use dead_letters::DeadLetters;
-pub use limiter::{Limiter, RateError, Unlimited};
+pub use limiter::{Limiter, Unlimited};
 pub use log_sink::LogSink;
 pub use master::Master;
 pub use nonces::Nonces;

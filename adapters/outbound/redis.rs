@@ -17,6 +17,7 @@ mod entry_id;
 #[cfg(test)]
 mod fuzz;
 mod keys;
+mod limiter;
 mod link;
 mod log_sink;
 mod master;
@@ -37,11 +38,13 @@ mod worker_registry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::ports::{AuditLog, Clock, Runs};
+use gateway_core::domain::limit::Limits;
+use gateway_core::ports::{self, AuditLog, Clock, Runs};
 use tokio::sync::watch;
 
 pub use self::control_channel::ControlChannel;
 pub use self::dead_letters::DeadLetters;
+pub use self::limiter::Limiter;
 pub use self::link::{Address, AddressError, Settings as LinkSettings, TlsFiles};
 pub use self::log_sink::LogSink;
 pub use self::master::Master;
@@ -106,6 +109,7 @@ pub struct Backend {
     pub spool: Arc<Spool>,
     pub task_queue: Arc<TaskQueue>,
     pub worker_registry: Arc<WorkerRegistry>,
+    keys: Keys,
     link: Link,
 }
 
@@ -154,8 +158,19 @@ impl Backend {
             spool: Arc::new(Spool::new(&shared)),
             task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
+            keys: shared.keys,
             link,
         })
+    }
+
+    /// Somebody who keeps each worker within `limits` at all gateways together; while Redis gives no
+    /// answer, `alone` does at this one.
+    pub fn limiter(
+        &self,
+        limits: watch::Receiver<Option<Limits>>,
+        alone: Arc<dyn ports::Limiter>,
+    ) -> Limiter {
+        Limiter::new(self.link.clone(), self.keys.clone(), limits, alone)
     }
 
     /// Why Redis is away, if it is, and whatever changes of it.

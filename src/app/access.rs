@@ -1,17 +1,21 @@
+mod limits;
+
 use std::sync::Arc;
 
 use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
-use crate::domain::limit::{Class, Demand};
 use crate::ports::{Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
+
+pub(super) use limits::Limited;
 
 /// Who is calling, and may they?
 pub struct Access {
     pub(super) attempts: Arc<dyn Attempts>,
     pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) limiter: Arc<dyn Limiter>,
+    pub(super) limited: Limited,
     pub(super) journal: Journal,
 }
 
@@ -27,14 +31,6 @@ impl Access {
         };
         self.check_claim(&caller, presented.claimed.as_ref())?;
         Ok(caller)
-    }
-
-    /// Takes one call of `caller` from what it may make of its class.
-    pub async fn admit(&self, caller: &Caller, class: Class) -> Result<(), Error> {
-        Ok(self
-            .limiter
-            .admit(&caller.worker, Demand::call(class))
-            .await?)
     }
 
     /// Makes sure that `caller` is whom it `claimed` to be; no claim is a true one.
@@ -145,6 +141,7 @@ mod tests {
     use super::*;
     use crate::app::testing::{audited, caller, journal, patient, silent, worker};
     use crate::domain::identity::Secret;
+    use crate::domain::limit::{Class, Demand};
     use crate::ports::{LimitError, MockAuthenticator, MockLimiter};
 
     fn key(text: &str) -> Credential {
@@ -165,6 +162,7 @@ mod tests {
             attempts: Arc::new(patient()),
             authenticator: Arc::new(authenticator),
             limiter: Arc::new(MockLimiter::new()),
+            limited: Limited::default(),
             journal,
         }
     }

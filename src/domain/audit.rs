@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::domain::id::{RunId, WorkerId};
 use crate::domain::identity::RequestId;
+use crate::domain::limit::Class;
 use crate::domain::run::RunStatus;
 use crate::domain::time::Timestamp;
 
@@ -98,6 +99,11 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// A worker asked more than it may; said once a minute.
+    Limited {
+        /// Of what.
+        class: Class,
+    },
 }
 
 impl Action {
@@ -117,6 +123,7 @@ impl Action {
             Self::UnknownRun { .. } => "unknown_run",
             Self::Spooled { .. } => "spooled",
             Self::ResultBuried { .. } => "result_buried",
+            Self::Limited { .. } => "limited",
         }
     }
 }

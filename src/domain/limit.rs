@@ -1,5 +1,9 @@
 //! What a worker may ask of us, and how much of it.
 
+mod bucket;
+
+pub use bucket::{Bucket, Rate, RateError};
+
 /// What a call is for. Each has a budget of its own, so that one cannot starve another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -47,11 +51,50 @@ impl Demand {
     }
 
     /// The bytes of a call that was let in before its size was known.
+    ///
+    /// They have been read already, so they pass as long as anything is left, and may leave a debt.
     pub fn bytes(class: Class, bytes: u64) -> Self {
         Self {
             class,
             calls: 0,
             bytes,
+        }
+    }
+}
+
+/// What may be asked of us.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Calls of each worker that keep work going.
+    pub control: Rate,
+    /// Polls of each worker.
+    pub poll: Rate,
+    /// Calls of each worker that bring logs.
+    pub log: Rate,
+    /// Bytes of logs of each worker.
+    pub log_bytes: Rate,
+    /// Calls of all workers together, where they are limited.
+    pub overall: Option<Rate>,
+}
+
+impl Limits {
+    /// The same rate of calls for each class, and the usual one for bytes.
+    pub fn even(calls: Rate) -> Self {
+        Self {
+            control: calls,
+            poll: calls,
+            log: calls,
+            log_bytes: Rate::LOG_BYTES,
+            overall: None,
+        }
+    }
+
+    /// Calls of a class.
+    pub fn calls(&self, class: Class) -> Rate {
+        match class {
+            Class::Control => self.control,
+            Class::Poll => self.poll,
+            Class::Log => self.log,
         }
     }
 }

@@ -7,20 +7,22 @@ use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
 use gateway_adapters::inbound::tls::{Acceptor, Handshake};
+#[cfg(feature = "redis")]
+use gateway_adapters::outbound;
 use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Backlog, Clock, ControlChannel, Limiter, LogSink, Nonces, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    AuditLog, Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
+    WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Outcome, connections, redis, tls, who};
+use super::{Outcome, connections, limits, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -100,9 +102,10 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
     let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
-    let (limiter, limit) = limiter(config)?;
+    let limit = limits::limiter(config, &store);
     let (tls, mut reloadables) = tls::plug(config, &common)?;
     reloadables.extend(who.reloadables);
+    reloadables.push(limit.reloadable);
     let mut backends = store.backends;
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
@@ -112,7 +115,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         authenticator: who.authenticator,
         clock: common.clock,
         control_channel: store.control_channel,
-        limiter,
+        limiter: limit.limiter,
         log_sink: store.log_sink,
         result_store: results.store,
         run_owners: store.run_owners,
@@ -137,7 +140,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
             ("run owners", store.what),
             ("result store", results.what),
             ("authenticator", who.what),
-            ("limiter", limit),
+            ("limiter", limit.what),
             ("audit log", "the log, target audit"),
         ],
     })
@@ -193,6 +196,9 @@ pub(super) struct Store {
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
     pub(super) what: &'static str,
+    /// Redis itself, where it is there.
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<outbound::redis::Backend>,
 }
 
 /// Where results can wait, or be handed on.
@@ -217,6 +223,8 @@ impl Store {
             shared: None,
             backends: Vec::new(),
             what: MEMORY,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 }
@@ -228,16 +236,6 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<Option<OperatorSid
         Backend::Memory => Ok(None),
         Backend::Redis => redis::operator_side(config).await.map(Some),
     }
-}
-
-fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {
-    let limit = &config.limit;
-    if !limit.enabled {
-        return Ok((Arc::new(memory::Unlimited), "none: workers are not limited"));
-    }
-    let workers = config.memory.max_workers;
-    let limiter = memory::Limiter::new(limit.rate_per_second, limit.capacity, workers)?;
-    Ok((Arc::new(limiter), "memory: a token bucket a worker"))
 }
 
 fn patience(config: &Config) -> Patience {
@@ -255,6 +253,9 @@ pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc
         heartbeat_timeout: config.grpc.heartbeat_timeout,
         ping_interval: config.grpc.ping_interval,
         max_concurrent_streams: config.grpc.max_concurrent_streams,
+        max_calls: config.grpc.max_calls,
+        max_calls_per_worker: config.grpc.max_calls_per_worker,
+        max_polls_per_worker: config.grpc.max_polls_per_worker,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
         tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),

@@ -23,6 +23,7 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let backend = connect(config, common, runs)?;
     let connected = backend.clone();
     Ok(Store {
+        redis: Some(backend.clone()),
         backends: vec![Remote {
             name: "Redis",
             away: backend.away(),

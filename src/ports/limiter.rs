@@ -12,6 +12,9 @@ use crate::ports::Cause;
 pub trait Limiter: Send + Sync {
     /// Takes what `worker` demands from what it may still have of that class.
     ///
+    /// Bytes pass as long as any are left, and may leave a debt; while there is one, no call that
+    /// brings more is let in.
+    ///
     /// # Errors
     ///
     /// [`LimitError::Exceeded`] if it may not have it now. A demand that was refused costs nothing.
@@ -28,6 +31,14 @@ pub enum LimitError {
         retry_after: Duration,
         /// When it has its full allowance again, if it makes none until then.
         full_after: Duration,
+    },
+    /// So many are under way already that this one cannot begin.
+    #[error("{what}; try again in {} ms", retry_after.as_millis())]
+    Crowded {
+        /// Of what there are too many.
+        what: &'static str,
+        /// When to try again.
+        retry_after: Duration,
     },
     /// The count is out of reach.
     #[error("rate limiting is temporarily unavailable")]

@@ -2,6 +2,7 @@
 
 mod auth;
 mod connections;
+mod limit;
 mod serving;
 mod stores;
 
@@ -13,29 +14,9 @@ use super::reader::Reader;
 
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
 pub use self::connections::Connections;
+pub use self::limit::{Limit, LimitStore};
 pub use self::serving::{Admin, ClientTls, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
-
-/// The token bucket that each worker has.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    /// Whether requests are limited.
-    pub enabled: bool,
-    /// Tokens that come back each second.
-    pub rate_per_second: f64,
-    /// Tokens in a full bucket.
-    pub capacity: u32,
-}
-
-impl Limit {
-    pub(super) fn read(from: &mut Reader) -> Self {
-        Self {
-            enabled: from.get("RATE_LIMIT_ENABLED", parse::switch),
-            rate_per_second: from.get("RATE_LIMIT_RATE", parse::rate),
-            capacity: from.get("RATE_LIMIT_CAPACITY", parse::whole(1..=u64::from(u32::MAX))),
-        }
-    }
-}
 
 /// When a task is delivered again, and when that is given up.
 #[derive(Clone, Debug)]

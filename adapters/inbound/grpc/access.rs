@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use gateway_core::app;
 use gateway_core::domain::identity::{Caller, Credential, Presented};
-use gateway_core::domain::limit::Class;
 use gateway_core::ports::AuthError;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -18,12 +17,14 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::admission::{self, Admission};
+use super::caps::Caps;
 use super::credentials;
 use super::handoff::{Handoff, Tracked};
+use super::kind::{Kind, PROTOCOL};
+use super::sizes::measured;
 use super::status::status;
 use crate::metrics::AUTHENTICATIONS;
-
-const PROTOCOL: &str = "/antcode.v1.GatewayService/";
 
 /// It carries its key in its body, so its body must be read before anybody is known. It is short.
 const REGISTER: &str = "/antcode.v1.GatewayService/Register";
@@ -35,7 +36,7 @@ pub(super) enum Identity {
     /// It is settled, and the call has been taken from what the worker may make.
     Known(Caller),
     /// It is settled by what the message says, and the call is yet to be taken.
-    Unsettled(Presented, Class),
+    Unsettled(Presented, Admission),
 }
 
 /// Puts the door before a service.
@@ -47,6 +48,8 @@ pub(super) struct AccessLayer {
     pub(super) open: bool,
     /// Where calls in flight are counted.
     pub(super) calls: TaskTracker,
+    /// How many there may be.
+    pub(super) caps: Caps,
 }
 
 impl<S> Layer<S> for AccessLayer {
@@ -92,8 +95,9 @@ where
         let call = layer.calls.token();
         Box::pin(async move {
             let _in_flight = call;
+            // Its places are given up with it.
             match layer.enter(request).await {
-                Ok(request) => inner.call(request).await.map(watched),
+                Ok((request, _admission)) => inner.call(request).await.map(watched),
                 Err(status) => Ok(status.into_http()),
             }
         })
@@ -101,34 +105,41 @@ where
 }
 
 impl AccessLayer {
-    /// Lets `request` in, with the identity of its maker attached.
-    async fn enter(&self, request: Request<Body>) -> Result<Request<Body>, Status> {
+    /// Lets `request` in, with the identity of its maker attached; it is under way for as long as
+    /// its admission is held.
+    async fn enter(&self, request: Request<Body>) -> Result<(Request<Body>, Admission), Status> {
         let (mut parts, mut body) = request.into_parts();
+        let kind = Kind::of(parts.uri.path());
+        let admission = Admission::begin(&self.caps, kind);
+        let admission = admission.map_err(|error| status(&error.into()))?;
         let presented = credentials::presented(&parts, self.open);
         let presented = presented.map_err(|invalid| status(&invalid.into()))?;
         let registers = parts.uri.path() == REGISTER;
-        if registers {
-            body = short(body);
-        }
+        body = if registers {
+            short(body)
+        } else {
+            measured(parts.uri.path(), body)
+        };
         // Where callers are believed, one that did not say in the headers who it is may still say
         // so in its message.
         let unsettled = registers || (self.open && presented.claimed.is_none());
         let identity = if unsettled {
-            Identity::Unsettled(presented, class(parts.uri.path()))
+            Identity::Unsettled(presented, admission.clone())
         } else {
-            Identity::Known(
-                self.known(&presented, class(parts.uri.path()))
-                    .await
-                    .map_err(|error| status(&error))?,
-            )
+            let known = self.known(&presented, &admission).await;
+            Identity::Known(known.map_err(|error| status(&error))?)
         };
         parts.extensions.insert(identity);
-        Ok(Request::from_parts(parts, body))
+        Ok((Request::from_parts(parts, body), admission))
     }
 
-    async fn known(&self, presented: &Presented, class: Class) -> Result<Caller, app::Error> {
+    async fn known(
+        &self,
+        presented: &Presented,
+        admission: &Admission,
+    ) -> Result<Caller, app::Error> {
         let caller = identify(&self.access, presented).await?;
-        self.access.admit(&caller, class).await?;
+        admission::take_in(&self.access, &caller, admission).await?;
         Ok(caller)
     }
 }
@@ -148,15 +159,6 @@ pub(super) async fn identify(
     let kind = first.map_or("none", Credential::kind);
     counter!(AUTHENTICATIONS, "credential" => kind, "outcome" => outcome).increment(1);
     told
-}
-
-/// What a call is for.
-pub(super) fn class(path: &str) -> Class {
-    match path.strip_prefix(PROTOCOL) {
-        Some("PollTask" | "PollControl") => Class::Poll,
-        Some("SendLog" | "SendLogBatch" | "SendLogChunk") => Class::Log,
-        _ => Class::Control,
-    }
 }
 
 /// A body that ends in an error where it grows too long.

@@ -19,6 +19,7 @@ use super::super::readiness::Readiness;
 use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
+use super::caps::{self, Caps};
 use super::listener::{Limits, Port};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
@@ -44,6 +45,12 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// Calls on one connection at once.
     pub max_concurrent_streams: u32,
+    /// Calls under way that do not wait, of all workers together; beyond it they are refused.
+    pub max_calls: usize,
+    /// The same of one worker.
+    pub max_calls_per_worker: usize,
+    /// Polls of one worker that wait, of each kind.
+    pub max_polls_per_worker: usize,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
     /// What connections may take.
@@ -62,6 +69,9 @@ impl Default for Settings {
             heartbeat_timeout: Duration::from_secs(90),
             ping_interval: Duration::from_secs(30),
             max_concurrent_streams: 256,
+            max_calls: 4096,
+            max_calls_per_worker: 64,
+            max_polls_per_worker: 4,
             grace: Duration::from_secs(5),
             limits: Limits::default(),
             tls: None,
@@ -95,6 +105,7 @@ pub async fn serve(
         access: gateway.access.clone(),
         open: settings.open,
         calls: in_flight.clone(),
+        caps: caps(&settings),
     };
     let service = Service {
         open: settings.open,
@@ -175,6 +186,14 @@ fn calls(
         stop: stop.clone(),
         in_flight: in_flight.clone(),
     }
+}
+
+fn caps(settings: &Settings) -> Caps {
+    Caps::new(caps::Settings {
+        calls: settings.max_calls,
+        calls_per_worker: settings.max_calls_per_worker,
+        polls_per_worker: settings.max_polls_per_worker,
+    })
 }
 
 fn description() -> tonic_reflection::server::Builder<'static> {

@@ -10,6 +10,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Identity, identify};
+use super::admission;
 use super::calls::Calls;
 use super::deadline::Allowance;
 use super::proto::gateway_service_server::GatewayService;
@@ -54,9 +55,9 @@ impl Service {
                 access.check_claim(caller, claimed.as_ref())?;
                 Ok(caller.clone())
             }
-            Some(Identity::Unsettled(presented, class)) => {
+            Some(Identity::Unsettled(presented, admission)) => {
                 let caller = self.identify(presented, claimed).await?;
-                access.admit(&caller, *class).await?;
+                admission::take_in(access, &caller, admission).await?;
                 Ok(caller)
             }
             // The door attaches an identity to every call; without one nobody is anybody.

@@ -48,6 +48,9 @@ pub(super) fn status(error: &Error) -> Status {
             retry_after,
             full_after,
         }) => return exceeded(error, *retry_after, *full_after),
+        Error::Limit(LimitError::Crowded { retry_after, .. }) => {
+            return exceeded(error, *retry_after, *retry_after);
+        }
         Error::Auth(AuthError::Unavailable(cause))
         | Error::Limit(LimitError::Unavailable(cause))
         | Error::Queue(QueueError::Unavailable(cause))

@@ -9,9 +9,10 @@ use gateway_core::domain::control::{Command, CommandDelivery, Lane};
 use gateway_core::domain::id::{ReceiptId, TaskId};
 use gateway_core::domain::identity::Caller;
 use gateway_core::domain::limit::Class;
-use gateway_core::ports::ResultError;
+use gateway_core::ports::{LimitError, ResultError};
+use metrics::gauge;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -21,6 +22,7 @@ use super::convert;
 use super::handoff::Handoff;
 use super::proto::{self, master_message, worker_message};
 use super::status::{self, status};
+use crate::metrics::LIVE_CHANNELS;
 
 /// Messages that wait for the connection. A worker that reads slowly holds up its own commands
 /// and nobody else's.
@@ -56,6 +58,26 @@ pub(super) struct Session {
     outbox: Outbox,
     /// Cancels that the worker has not answered yet.
     cancels: HashMap<TaskId, Vec<ReceiptId>>,
+    /// What came too soon, and when it is tried again. Until then nothing more is read, so that the
+    /// worker is slowed down by HTTP/2 itself.
+    held: Option<(proto::WorkerMessage, Instant)>,
+    _counted: Counted,
+}
+
+/// A live channel that is open.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        gauge!(LIVE_CHANNELS).increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(LIVE_CHANNELS).decrement(1);
+    }
 }
 
 /// Why a channel ends, if not because the worker closed it.
@@ -77,6 +99,8 @@ impl Session {
             caller,
             outbox,
             cancels: HashMap::new(),
+            held: None,
+            _counted: Counted::new(),
         };
         calls.in_flight.spawn(session.serve(inbox));
         ReceiverStream::new(sending).map(|outgoing: Outgoing| {
@@ -121,7 +145,13 @@ impl Session {
             tokio::select! {
                 () = self.calls.stop.cancelled() => return Err(status::stopping()),
                 () = self.outbox.closed() => return Ok(()),
-                message = timeout_at(patience, inbox.message()) => match message {
+                () = again(self.held.as_ref()) => {
+                    if let Some((message, _)) = self.held.take() {
+                        patience = Instant::now() + silence;
+                        self.hear(message).await?;
+                    }
+                }
+                message = timeout_at(patience, inbox.message()), if self.held.is_none() => match message {
                     Ok(Ok(Some(message))) => {
                         patience = Instant::now() + silence;
                         self.hear(message).await?;
@@ -146,9 +176,17 @@ impl Session {
         }
     }
 
-    /// Takes in what the worker says.
+    /// Takes in what the worker says, or holds it back while the worker says too much.
     async fn hear(&mut self, message: proto::WorkerMessage) -> End {
-        let heard = self.take_in(message).await;
+        let access = &self.calls.gateway.access;
+        let heard = match access.admit(&self.caller, Class::Control).await {
+            Ok(()) => self.take_in(message).await,
+            Err(Error::Limit(LimitError::Exceeded { retry_after, .. })) => {
+                self.held = Some((message, Instant::now() + retry_after));
+                return Ok(());
+            }
+            Err(error) => Err(error),
+        };
         heard.map_err(|error| status(&error))
     }
 
@@ -156,7 +194,6 @@ impl Session {
         use worker_message::Payload;
 
         let (gateway, caller) = (&self.calls.gateway, &self.caller);
-        gateway.access.admit(caller, Class::Control).await?;
         match message.payload {
             Some(Payload::Heartbeat(heartbeat)) => self.pulse(heartbeat).await,
             Some(Payload::TaskStatus(change)) => {
@@ -252,6 +289,14 @@ impl Session {
             message: Ok(message),
             handoff: None,
         });
+    }
+}
+
+/// Waits until what is held back may be tried again; for ever, if nothing is.
+async fn again(held: Option<&(proto::WorkerMessage, Instant)>) {
+    match held {
+        Some((_, at)) => sleep_until(*at).await,
+        None => pending().await,
     }
 }
 

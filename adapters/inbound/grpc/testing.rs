@@ -15,6 +15,7 @@ use tower::{Layer as _, Service as TowerService};
 
 use super::access::AccessLayer;
 use super::calls::Calls;
+use super::caps::{self, Caps};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::GatewayServiceServer;
 use super::server::MAX_MESSAGE;
@@ -31,6 +32,11 @@ pub(crate) fn port(
         access: gateway.access.clone(),
         open,
         calls: calls.clone(),
+        caps: Caps::new(caps::Settings {
+            calls: usize::MAX >> 4,
+            calls_per_worker: usize::MAX >> 4,
+            polls_per_worker: usize::MAX >> 4,
+        }),
     };
     let service = Service {
         open,

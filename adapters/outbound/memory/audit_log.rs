@@ -84,6 +84,7 @@ impl<'a> Details<'a> {
             Action::Unreadable { entry, reason } => {
                 (None, Some(entry.clone()), Some(reason.clone()))
             }
+            Action::Limited { class } => (None, Some(format!("{} calls", class.name())), None),
             Action::LostPayload { entries } => (None, Some(entries.join(" ")), None),
             Action::UnknownRun { run } | Action::Spooled { run } => {
                 (None, Some(format!("run {run}")), None)

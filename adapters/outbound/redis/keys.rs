@@ -175,6 +175,11 @@ impl Keys {
         format!("{}:gateway:bell", self.namespace)
     }
 
+    /// What a worker has spent of what it may ask of all gateways together.
+    pub(super) fn limit(&self, worker: &WorkerId) -> String {
+        format!("{}:gateway:limit:{worker}", self.namespace)
+    }
+
     /// A key or channel that one gateway tells by whether it is told of what happens.
     pub(super) fn probe(&self, gateway: &str) -> String {
         format!("{}:gateway:probe:{gateway}", self.namespace)

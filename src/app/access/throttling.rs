@@ -53,6 +53,7 @@ fn doorman() -> MockAuthenticator {
 
 fn access(attempts: MockAttempts, authenticator: MockAuthenticator, journal: Journal) -> Access {
     Access {
+        limited: Limited::default(),
         attempts: Arc::new(attempts),
         authenticator: Arc::new(authenticator),
         limiter: Arc::new(MockLimiter::new()),

@@ -1,6 +1,7 @@
 //! The adapters on Redis, put to the test: on one server, and on a cluster of six.
 
 mod controls;
+mod limiters;
 mod logs;
 mod masters;
 mod nonces;
