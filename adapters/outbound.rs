@@ -2,6 +2,7 @@
 //!
 //! An adapter knows the port it fills and the technology it fills it with, and no other adapter.
 
+pub mod audit;
 pub mod jwt;
 pub mod memory;
 #[cfg(feature = "mysql")]

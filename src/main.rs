@@ -4,6 +4,8 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/audit.rs"]
+mod audit;
 #[path = "main/database.rs"]
 mod database;
 #[path = "main/mysql.rs"]
@@ -32,7 +34,7 @@ use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::{self, Config, reload, signals, telemetry};
-use gateway_adapters::inbound::admin::OperatorSide;
+use gateway_adapters::inbound::admin::{Journal, OperatorApi};
 use gateway_adapters::inbound::{Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
@@ -40,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::database::Database;
-use self::plug::{Away, Remote};
+use self::plug::{Away, Plugged, Remote};
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -62,6 +64,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
+        Some(Command::Audit(asked)) => audit::run(asked, &config),
         Some(Command::Keys(asked)) => mysql::keys(asked, &config),
         Some(Command::Migrate) => mysql::migrate(&config),
         Some(asked) => tool::run(asked, &config),
@@ -70,7 +73,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
 
 /// Prints the settings in force and what they would start.
 fn check(config: &Config) -> Outcome<ExitCode> {
-    let plugged = plug::plug(config)?;
+    let plugged = plug::plug(config, audit::Audit::unopened)?;
     let mut lines = config.describe();
     lines.push("Behind each port".to_owned());
     for (port, adapter) in plugged.behind {
@@ -95,8 +98,20 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 }
 
 async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
-    let plugged = plug::plug(config)?;
-    reload::spawn(plugged.reloadables, &signals::reload()?);
+    let plugged = plug::plug(config, audit::Audit::open)?;
+    let file = plugged.audit.file.clone();
+    let served = serve_plugged(config, plugged, stop).await;
+    // Whatever was done on the way out belongs to the audit, too.
+    if let Some(file) = file {
+        file.close().await;
+    }
+    served
+}
+
+async fn serve_plugged(config: &Config, plugged: Plugged, stop: CancellationToken) -> Outcome<()> {
+    let (log, clock) = (plugged.audit.log.clone(), plugged.gateway.clock.clone());
+    let observer = audit::of_reloads(log.clone(), clock.clone());
+    reload::spawn(plugged.reloadables, &signals::reload()?, &observer);
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
@@ -115,10 +130,11 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 
     let readiness = Readiness::starting();
     reflect(plugged.backends, readiness.clone());
-    let side = config.admin.serves_api().then_some(plugged.operator_side);
+    let api = config.admin.serves_api();
+    let api = api.then_some((plugged.operator_side, Some(Journal { log, clock })));
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
-    let operators = serve_operators(admin, side, readiness.clone(), drained.clone());
+    let operators = serve_operators(admin, api, readiness.clone(), drained.clone());
     let workers = async {
         let settings = plug::grpc_settings(config);
         let shutdown = async {
@@ -202,12 +218,12 @@ fn reflect(backends: Vec<Remote>, readiness: Readiness) {
 
 async fn serve_operators(
     listener: Option<TcpListener>,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
     drained: CancellationToken,
 ) -> Outcome<()> {
     if let Some(listener) = listener {
-        admin::serve(listener, side, readiness, drained.cancelled_owned()).await?;
+        admin::serve(listener, api, readiness, drained.cancelled_owned()).await?;
     }
     Ok(())
 }

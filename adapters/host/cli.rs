@@ -4,6 +4,7 @@
     reason = "clap prints doc comments as help, with their backticks"
 )]
 
+mod audit;
 mod control;
 mod dead;
 mod enqueue;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::audit::Audit;
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
@@ -84,6 +86,9 @@ pub enum Command {
     /// Make, list, rotate or revoke the API keys of workers, in the database of DATABASE_URL
     #[command(subcommand)]
     Keys(Keys),
+    /// Verify the chain of the audit's records
+    #[command(subcommand)]
+    Audit(Audit),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

@@ -8,6 +8,7 @@ mod control;
 mod dto;
 mod error;
 mod guard;
+mod journal;
 mod lines;
 mod local;
 mod queue;
@@ -17,6 +18,7 @@ pub(crate) mod testing;
 mod views;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ use tokio::net::TcpListener;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
+pub use self::journal::Journal;
+
 use self::error::Refusal;
 use self::local::Local;
 
@@ -38,6 +42,9 @@ use super::Readiness;
 
 /// What the operator's API is served from.
 pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);
+
+/// The operator's API: what it is served from, and where it is written down what is done.
+pub type OperatorApi = (OperatorSide, Option<Journal>);
 
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -47,7 +54,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `shutdown`.
 ///
-/// Probes are always there, those of [`api`] only with a `side`. At the end whoever
+/// Probes are always there, those of [`api`] only with an `api`. At the end whoever
 /// follows a log is sent away; a second later, at the latest, this returns.
 ///
 /// # Errors
@@ -55,7 +62,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Whatever befalls the listener.
 pub async fn serve(
     listener: TcpListener,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -63,7 +70,9 @@ pub async fn serve(
     // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
     // it comes late: no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router(side, readiness, &stop))
+    let router = router(api, readiness, &stop);
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, router)
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     tokio::pin!(serving);
@@ -78,26 +87,23 @@ pub async fn serve(
 /// The routes under `/api`, which answer those who ask for a loopback host.
 ///
 /// Once `stop` is cancelled, whoever waits for something, or follows a log, is sent away.
-pub fn api(
-    master: Arc<dyn Master>,
-    dead_letters: Arc<dyn DeadLetters>,
-    stop: CancellationToken,
-) -> Router {
+pub fn api(((master, dead_letters), journal): OperatorApi, stop: CancellationToken) -> Router {
     let local = Local {
         master,
         dead_letters,
+        journal,
         stop,
     };
     Router::new().nest("/api", routes(local))
 }
 
-fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken) -> Router {
+fn router(served: Option<OperatorApi>, ready: Readiness, stop: &CancellationToken) -> Router {
     let probes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
         .with_state(ready);
-    let api = if let Some((master, dead_letters)) = side {
-        api(master, dead_letters, stop.clone())
+    let api = if let Some(served) = served {
+        api(served, stop.clone())
     } else {
         let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
         Router::new().nest("/api", none)

@@ -13,6 +13,7 @@ mod credentials;
 mod deadline;
 mod handoff;
 mod listener;
+mod request_id;
 mod server;
 mod service;
 mod status;

@@ -10,6 +10,7 @@
 //! - `reports`: the streams that results go into.
 //! - one file, or folder, for each port.
 
+mod audit_stream;
 mod control_channel;
 mod dead_letters;
 mod doorbell;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use gateway_core::ports::{AuditLog, Clock, Runs};
 use tokio::sync::watch;
 
+pub use self::audit_stream::AuditStream;
 pub use self::control_channel::ControlChannel;
 pub use self::dead_letters::DeadLetters;
 pub use self::link::{Address, AddressError, Settings as LinkSettings, TlsFiles};
@@ -101,7 +103,7 @@ pub struct Backend {
     pub spool: Arc<Spool>,
     pub task_queue: Arc<TaskQueue>,
     pub worker_registry: Arc<WorkerRegistry>,
-    link: Link,
+    shared: Shared,
 }
 
 impl Backend {
@@ -123,7 +125,7 @@ impl Backend {
         let moved = known.clone();
         let doorbell = Doorbell::hang(&link, &keys, move |run| moved.forget(run));
         let shared = Shared {
-            link: link.clone(),
+            link,
             keys,
             doorbell,
             clock,
@@ -148,13 +150,13 @@ impl Backend {
             spool: Arc::new(Spool::new(&shared)),
             task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
-            link,
+            shared,
         })
     }
 
     /// Why Redis is away, if it is, and whatever changes of it.
     pub fn away(&self) -> watch::Receiver<Option<String>> {
-        self.link.away()
+        self.shared.link.away()
     }
 }
 

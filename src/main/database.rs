@@ -136,7 +136,7 @@ mod with {
             let settings = SpoolSettings {
                 unknown_run_patience: results.unknown_run_patience,
             };
-            let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+            let (clock, audit_log) = (common.clock.clone(), common.audit.clone());
             let spooled = Spooled::new(store, shared.spool.clone(), audit_log, clock, settings);
             Ok(Results {
                 store: Arc::new(spooled),

@@ -8,18 +8,20 @@ use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
+use gateway_adapters::outbound::audit::Tee;
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners, TaskQueue,
+    WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::database::Database;
 use super::{Outcome, redis};
 
@@ -35,6 +37,8 @@ pub(super) struct Plugged {
     pub(super) backends: Vec<Remote>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
+    /// Where events go.
+    pub(super) audit: Audit,
     /// What is read anew without a restart.
     pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
@@ -74,15 +78,24 @@ pub(super) async fn answers(mut away: Away) {
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) audit_log: Arc<dyn AuditLog>,
+    pub(super) audit: Arc<Tee>,
 }
 
+impl Common {
+    fn new(config: &Config, audit: OpenAudit) -> Outcome<(Self, Audit)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = audit(config, &clock)?;
+        let log = audit.log.clone();
+        Ok((Self { clock, audit: log }, audit))
+    }
+}
+
+/// How the audit is opened.
+type OpenAudit = fn(&Config, &Arc<dyn Clock>) -> Outcome<Audit>;
+
 /// Picks the adapters. `Config` has refused whatever this build does not have.
-pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
-    let common = Common {
-        clock: Arc::new(SystemClock),
-        audit_log: Arc::new(memory::AuditLog::default()),
-    };
+pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
+    let (common, audit) = Common::new(config, audit)?;
     let in_memory = memory::Backend::new(&memory_settings(config), &common.clock);
     let here = in_memory.result_store.clone();
     let store = match config.backend {
@@ -97,7 +110,7 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     let remote = database.as_ref();
     backends.extend(remote.map(|database| database.remote(results.vital)));
     let ports = Ports {
-        audit_log: common.audit_log,
+        audit_log: common.audit,
         authenticator: who.authenticator,
         clock: common.clock,
         control_channel: store.control_channel,
@@ -124,8 +137,9 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
             ("result store", results.what),
             ("authenticator", who.what),
             ("limiter", limit),
-            ("audit log", "the log, target audit"),
+            ("audit log", audit.what),
         ],
+        audit,
     })
 }
 

@@ -6,7 +6,9 @@ use gateway_adapters::host::Config;
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::outbound::memory::ResultStore;
 #[cfg(feature = "redis")]
-use gateway_adapters::outbound::{SystemClock, memory::AuditLog as AuditLogInLog, redis};
+use gateway_adapters::outbound::{
+    SystemClock, audit::Tee, memory::AuditLog as AuditLogInLog, redis,
+};
 #[cfg(feature = "redis")]
 use gateway_core::ports::Runs;
 
@@ -21,6 +23,9 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
+    if let Some(max) = config.audit.stream {
+        common.audit.and(backend.audit_stream(max));
+    }
     Ok(Store {
         backends: vec![Remote {
             name: "Redis",
@@ -51,7 +56,7 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
 
     let common = Common {
         clock: Arc::new(SystemClock),
-        audit_log: Arc::new(AuditLogInLog::default()),
+        audit: Arc::new(Tee::new(Arc::new(AuditLogInLog::default()))),
     };
     let backend = connect(config, &common, None)?;
     let mut away = backend.away();
@@ -69,7 +74,7 @@ fn connect(
     common: &Common,
     runs: Option<Arc<dyn Runs>>,
 ) -> Outcome<redis::Backend> {
-    let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+    let (clock, audit_log) = (common.clock.clone(), common.audit.clone());
     let connected = redis::Backend::connect(settings(config), clock, audit_log, runs);
     Ok(connected.map_err(|error| format!("REDIS_URL={}: {error}", config.redis.url))?)
 }

@@ -1,5 +1,6 @@
 //! What the sections of the settings hold, and how each is read.
 
+mod audit;
 mod auth;
 mod serving;
 mod stores;
@@ -10,6 +11,7 @@ use super::super::telemetry::{Format, LogSettings};
 use super::parse::{self, DAY};
 use super::reader::Reader;
 
+pub use self::audit::{Audit, AuditTarget};
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
 pub use self::serving::{Admin, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};

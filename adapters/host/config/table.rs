@@ -164,6 +164,13 @@ const SECTIONS: &[Section] = &[
         set("LOG_CHUNK_STREAM_MAXLEN", "2000", "chunks kept in the stream of one run"),
         set("LOG_CHUNK_TTL_SECONDS", "604800", "seconds after the last chunk until the stream expires"),
     ]),
+    section("audit", &[
+        unset("AUDIT_FILE", "file that audit records go to, or - for stdout; without one they go to the gateway's own log"),
+        set("AUDIT_FILE_MAX_BYTES", "104857600", "size from which on a new file is begun, in bytes"),
+        set("AUDIT_FILES_KEPT", "10", "audit files kept besides the one that is written"),
+        set("AUDIT_STREAM", "false", "also add audit events to a stream in Redis"),
+        set("AUDIT_STREAM_MAXLEN", "100000", "events kept in that stream, about"),
+    ]),
     section("the gateway's own log", &[
         set("LOG_LEVEL", "INFO", "TRACE, DEBUG, INFO, WARN, ERROR, or directives such as info,gateway_adapters=debug").flag("--debug"),
         set("LOG_FORMAT", "text", "text or json"),

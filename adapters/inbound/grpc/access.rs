@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 
 use super::handoff::{Handoff, Tracked};
 use super::status::status;
-use super::{credentials, deadline};
+use super::{credentials, deadline, request_id};
 
 const PROTOCOL: &str = "/antcode.v1.GatewayService/";
 
@@ -78,7 +78,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if !request.uri().path().starts_with(PROTOCOL) {
             // Health and reflection are for everybody, and never limited.
             return Box::pin(self.inner.call(request));
@@ -88,7 +88,9 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = layer.calls.token();
-        Box::pin(async move {
+        let id = request_id::of(&request);
+        request.extensions_mut().insert(id.clone());
+        Box::pin(request_id::serve(id, async move {
             let _in_flight = call;
             let deadline = deadline::of(request.headers());
             let served = async {
@@ -102,7 +104,7 @@ where
             };
             let overdue = |_| Ok(Status::deadline_exceeded("the deadline is over").into_http());
             timeout(deadline, served).await.unwrap_or_else(overdue)
-        })
+        }))
     }
 }
 

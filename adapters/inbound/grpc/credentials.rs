@@ -10,7 +10,6 @@ use super::connection::Connection;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const WORKER_ID: HeaderName = HeaderName::from_static("x-worker-id");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Reads the credentials of a call, in the order in which they are to be tried.
 ///
@@ -35,7 +34,7 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
         credentials,
         claimed,
         peer: connection.and_then(|connection| connection.peer),
-        request: request_id(&parts.headers),
+        request: parts.extensions.get::<RequestId>().cloned(),
     })
 }
 
@@ -67,16 +66,6 @@ fn bearer(headers: &HeaderMap) -> Option<Credential> {
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let value = headers.get(name)?.to_str().ok()?;
     (!value.is_empty()).then_some(value)
-}
-
-/// What the client calls the call, if that is short and plain; else a name of our own.
-fn request_id(headers: &HeaderMap) -> Option<RequestId> {
-    let given = text(headers, REQUEST_ID);
-    given.filter(|text| is_plain(text)).map(RequestId::new)
-}
-
-fn is_plain(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::calls::{Calls, warn_of};
 use super::convert;
 use super::handoff::Handoff;
 use super::proto::{self, master_message, worker_message};
+use super::request_id;
 use super::status::{self, status};
 
 /// Messages that wait for the connection. A worker that reads slowly holds up its own commands
@@ -78,7 +79,9 @@ impl Session {
             outbox,
             cancels: HashMap::new(),
         };
-        calls.in_flight.spawn(session.serve(inbox));
+        let request = session.caller.request.clone();
+        let served = request_id::within(request, session.serve(inbox));
+        calls.in_flight.spawn(served);
         ReceiverStream::new(sending).map(|outgoing: Outgoing| {
             if let Some(handoff) = outgoing.handoff {
                 handoff.sent();
@@ -91,7 +94,8 @@ impl Session {
         let worker = self.caller.worker.clone();
         tracing::debug!(%worker, "live channel opened");
         let end = self.converse(inbox).await;
-        if let Err(status) = end {
+        if let Err(mut status) = end {
+            request_id::put(&mut status);
             tracing::debug!(%worker, code = ?status.code(), reason = status.message(), "live channel ended");
             let last = Outgoing {
                 message: Err(status),

@@ -1,0 +1,3 @@
+//! The public edge: what the open internet may try, and what comes of it.
+
+mod audit;
