@@ -12,8 +12,8 @@ mod config;
 mod environment;
 
 pub use self::config::{
-    Admin, Audit, AuditTarget, Auth, Backend, BackendUrl, Config, Database, DatabaseTls, Grpc,
-    JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
+    Admin, Audit, AuditTarget, Auth, Backend, BackendUrl, Breaker, Config, Database, DatabaseTls,
+    Grpc, JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls,
     ResultStore, Results, Section, Setting, Task, Tls, settings,
 };
 pub use self::environment::{Environment, environment};

@@ -6,6 +6,9 @@
 
 #[path = "main/audit.rs"]
 mod audit;
+#[cfg(feature = "redis")]
+#[path = "main/breakers.rs"]
+mod breakers;
 #[path = "main/database.rs"]
 mod database;
 #[path = "main/mysql.rs"]
@@ -189,28 +192,36 @@ async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
     }
 }
 
-/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything.
-fn reflect(backends: Vec<Remote>, readiness: Readiness) {
-    let mut vital: Vec<_> = backends
-        .into_iter()
-        .filter(|backend| backend.vital)
-        .collect();
+/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything. What
+/// else is away is told beside it.
+fn reflect(mut backends: Vec<Remote>, readiness: Readiness) {
     tokio::spawn(async move {
         loop {
-            let obstacles: Vec<_> = vital.iter_mut().filter_map(Remote::obstacle).collect();
+            let (mut obstacles, mut troubles) = (Vec::new(), Vec::new());
+            for backend in &mut backends {
+                let away = backend.obstacle();
+                let told = if backend.vital {
+                    &mut obstacles
+                } else {
+                    &mut troubles
+                };
+                told.extend(away);
+            }
             if obstacles.is_empty() {
-                readiness.ready();
+                readiness.ready_in_spite_of(troubles.join("; "));
             } else {
                 readiness.not_ready(obstacles.join("; "));
             }
-            if vital.is_empty() {
+            if backends.is_empty() {
                 return;
             }
-            let changes = vital
+            let news = backends
                 .iter_mut()
                 .map(|backend| Box::pin(backend.away.changed()));
-            if select_all(changes).await.0.is_err() {
-                return;
+            let (changed, place, _) = select_all(news).await;
+            if changed.is_err() {
+                // Nobody asks it anything, so it is missed by nobody.
+                backends.swap_remove(place);
             }
         }
     });

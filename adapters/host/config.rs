@@ -26,8 +26,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Audit, AuditTarget, Auth, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit,
-    LogStreams, Memory, Redis, RedisTls, Task, Tls,
+    Admin, Audit, AuditTarget, Auth, Breaker, Database, DatabaseTls, Grpc, JwtAlgorithm,
+    KeyStorage, Limit, LogStreams, Memory, Redis, RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;
@@ -50,6 +50,7 @@ pub struct Config {
     pub database: Database,
     pub log_streams: LogStreams,
     pub audit: Audit,
+    pub breaker: Breaker,
     pub log: LogSettings,
     effective: BTreeMap<&'static str, Effective>,
 }
@@ -92,6 +93,7 @@ impl Config {
             results: Results::read(from),
             log_streams: LogStreams::read(from),
             audit: Audit::read(from),
+            breaker: Breaker::read(from),
             log: LogSettings::read(from),
             effective: BTreeMap::new(),
         }

@@ -141,7 +141,10 @@ fn routes(local: Local) -> Router {
 
 async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
     match readiness.obstacle() {
-        None => (StatusCode::OK, "ready".to_owned()),
+        None => match readiness.trouble() {
+            trouble if trouble.is_empty() => (StatusCode::OK, "ready".to_owned()),
+            trouble => (StatusCode::OK, format!("ready; {trouble}")),
+        },
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     }
 }
@@ -166,7 +169,10 @@ mod tests {
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "starting"));
         port.readiness.ready();
-        assert_eq!(port.get("/readyz").await.0, StatusCode::OK);
+        assert_eq!(port.get("/readyz").await.1, "ready");
+        port.readiness.ready_in_spite_of("x is away".to_owned());
+        let (status, told) = port.get("/readyz").await;
+        assert_eq!((status.as_u16(), told.as_str()), (200, "ready; x is away"));
         port.readiness.not_ready("draining");
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "draining"));

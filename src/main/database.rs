@@ -18,6 +18,7 @@ mod with {
     use std::sync::Arc;
 
     use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
+    use gateway_adapters::outbound::breaker::{Breaker, Guarded};
     use gateway_adapters::outbound::mysql::{
         self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
         ResultSettings, Tls, Zone,
@@ -35,6 +36,8 @@ mod with {
     /// A database that something is asked of.
     pub(in super::super) struct Database {
         link: Link,
+        result_breaker: Arc<Breaker>,
+        key_breaker: Arc<Breaker>,
     }
 
     /// Begins to connect to the database at `url`.
@@ -62,16 +65,22 @@ mod with {
                 return Ok(None);
             }
             let link = link(config, url)?;
-            Ok(Some(Self { link }))
+            let breaker = |port| Breaker::new(port, config.breaker.slow, link.away());
+            Ok(Some(Self {
+                result_breaker: breaker("result store"),
+                key_breaker: breaker("API keys"),
+                link,
+            }))
         }
 
-        /// It, as one of those that can be away.
-        pub(in super::super) fn remote(&self, vital: bool) -> Remote {
-            Remote {
-                name: "MySQL",
-                away: self.link.away(),
-                vital,
-            }
+        /// It, and what is asked of it, as those that can be away.
+        pub(in super::super) fn remotes(&self, vital: bool) -> Vec<Remote> {
+            let remote = |name, away, vital| Remote { name, away, vital };
+            vec![
+                remote("MySQL", self.link.away(), vital),
+                remote("result store", self.result_breaker.open(), vital),
+                remote("API keys", self.key_breaker.open(), false),
+            ]
         }
 
         /// Waits until it answers, makes what is absent, if that is wanted, and sees to it that
@@ -125,6 +134,7 @@ mod with {
             let feed = shared.filter(|_| results.publish);
             let feed = feed.map(|shared| shared.result_feed.clone());
             let store = mysql::ResultStore::new(self.link.clone(), settings, feed);
+            let store = Guarded::new(Arc::new(store), self.result_breaker.clone());
             let store = Arc::new(store);
             let Some(shared) = shared.filter(|_| results.spool) else {
                 return Ok(Results {
@@ -156,10 +166,8 @@ mod with {
                 cache: auth.cache,
                 stale_max: auth.stale_max,
             };
-            Who::new(
-                ApiKeys::new(self.link.clone(), settings),
-                "API keys in MySQL",
-            )
+            let keys = ApiKeys::new(self.link.clone(), settings);
+            Who::new(keys.guarded(self.key_breaker.clone()), "API keys in MySQL")
         }
     }
 }
@@ -181,7 +189,7 @@ mod without {
             Ok(None)
         }
 
-        pub(in super::super) fn remote(&self, _vital: bool) -> Remote {
+        pub(in super::super) fn remotes(&self, _vital: bool) -> Vec<Remote> {
             match *self {}
         }
 

@@ -108,7 +108,11 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     let (limiter, limit) = limiter(config)?;
     let mut backends = store.backends;
     let remote = database.as_ref();
-    backends.extend(remote.map(|database| database.remote(results.vital)));
+    backends.extend(
+        remote
+            .into_iter()
+            .flat_map(|database| database.remotes(results.vital)),
+    );
     let ports = Ports {
         audit_log: common.audit,
         authenticator: who.authenticator,

@@ -13,6 +13,8 @@ use gateway_adapters::outbound::{
 use gateway_core::ports::Runs;
 
 use super::Outcome;
+#[cfg(feature = "redis")]
+use super::breakers::Breakers;
 use super::plug::{Common, Store};
 #[cfg(feature = "redis")]
 use super::plug::{Remote, Shared};
@@ -26,24 +28,34 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     if let Some(max) = config.audit.stream {
         common.audit.and(backend.audit_stream(max));
     }
+    let away = backend.away();
+    let mut breakers = Breakers::new(config.breaker.slow, away.clone());
+    let result_stream = breakers.before(backend.result_stream, "result stream", false);
+    let control_channel = breakers.before(backend.control_channel, "control channel", false);
+    let log_sink = breakers.before(backend.log_sink, "log sink", false);
+    let run_owners = breakers.before(backend.run_owners, "run owners", false);
+    let task_queue = breakers.before(backend.task_queue, "task queue", true);
+    let worker_registry = breakers.before(backend.worker_registry, "worker registry", false);
+    let mut backends = breakers.made();
+    backends.push(Remote {
+        name: "Redis",
+        away,
+        vital: true,
+    });
     Ok(Store {
-        backends: vec![Remote {
-            name: "Redis",
-            away: backend.away(),
-            vital: true,
-        }],
+        backends,
         shared: Some(Shared {
             #[cfg(feature = "mysql")]
             result_feed: backend.result_feed,
-            result_stream: backend.result_stream,
+            result_stream,
             #[cfg(feature = "mysql")]
             spool: backend.spool,
         }),
-        control_channel: backend.control_channel,
-        log_sink: backend.log_sink,
-        run_owners: backend.run_owners,
-        task_queue: backend.task_queue,
-        worker_registry: backend.worker_registry,
+        control_channel,
+        log_sink,
+        run_owners,
+        task_queue,
+        worker_registry,
         operator_side: (backend.master, backend.dead_letters),
         what: "Redis",
     })

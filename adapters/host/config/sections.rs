@@ -37,6 +37,22 @@ impl Limit {
     }
 }
 
+/// When a back end that answers counts as away.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    /// How long a call may take. Too short and a busy back end is left alone; too long and workers
+    /// wait for one that crawls.
+    pub slow: Duration,
+}
+
+impl Breaker {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self {
+            slow: from.get("BREAKER_SLOW_MS", parse::milliseconds(10..=600_000)),
+        }
+    }
+}
+
 /// When a task is delivered again, and when that is given up.
 #[derive(Clone, Debug)]
 pub struct Task {

@@ -131,6 +131,9 @@ const SECTIONS: &[Section] = &[
         set("RESULT_COMMIT_TIMEOUT_MS", "2000", "milliseconds until a result that is not committed is spooled, or refused"),
         set("RESULT_UNKNOWN_RUN_SECONDS", "3600", "seconds for which a spooled result waits for its run to be known, until it is dead-lettered"),
     ]),
+    section("breakers", &[
+        set("BREAKER_SLOW_MS", "1000", "milliseconds from which on a call to Redis or MySQL is as good as failed"),
+    ]),
     section("memory", &[
         set("MEMORY_MAX_TASKS", "10000", "tasks waiting or held, all workers together"),
         set("MEMORY_MAX_RUNS", "20000", "runs remembered, those not ended among them"),

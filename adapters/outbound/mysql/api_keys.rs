@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use self::lookup::{Lookup, LookupError, Owner};
 use super::digest::{Digest, digest};
 use super::link::Link;
+use crate::outbound::breaker::Breaker;
 
 /// Keys whose owners are remembered.
 const MAX_KNOWN: u64 = 100_000;
@@ -54,6 +55,7 @@ pub enum KeyStorage {
 /// accepted nor rejected.
 pub struct ApiKeys {
     lookup: Lookup,
+    breaker: Option<Arc<Breaker>>,
     settings: ApiKeySettings,
     /// Answers that count without a question.
     fresh: Cache<Digest, Known>,
@@ -99,11 +101,19 @@ impl ApiKeys {
         let stale = settings.stale_max.max(settings.cache);
         Self {
             lookup: Lookup::new(link, settings.storage),
+            breaker: None,
             settings,
             fresh: known(settings.cache).build(),
             last: known(stale).build(),
             unknown: unknown.build(),
         }
+    }
+
+    /// Asks only what `breaker` lets pass; what is known counts as before.
+    #[must_use]
+    pub fn guarded(mut self, breaker: Arc<Breaker>) -> Self {
+        self.breaker = Some(breaker);
+        self
     }
 
     async fn owner(&self, key: &Secret) -> Result<WorkerId, AuthError> {
@@ -128,7 +138,12 @@ impl ApiKeys {
 
     async fn ask(&self, key: &str, digest: Digest) -> Result<Known, LookupError> {
         let asked = Instant::now();
-        match self.lookup.owner(key, &digest).await {
+        let owner = self.lookup.owner(key, &digest);
+        let owner = match &self.breaker {
+            Some(breaker) => breaker.guard(owner).await,
+            None => owner.await,
+        };
+        match owner {
             Ok(owner) => {
                 let known = Known::of(owner, asked);
                 self.last.insert(digest, known.clone()).await;

@@ -15,6 +15,7 @@ use super::super::digest::{Digest, digest, hex, same};
 use super::super::error::Fault;
 use super::super::link::{Link, LinkError};
 use super::KeyStorage;
+use crate::outbound::breaker::Outage;
 
 /// Questions at once. The other connections are for results, whoever tries keys.
 const AT_ONCE: usize = 4;
@@ -60,6 +61,20 @@ pub(super) enum LookupError {
     /// `MySQL` did not answer.
     #[error("API keys cannot be looked up: {0}")]
     Failed(String),
+}
+
+impl Outage for LookupError {
+    fn outage(&self) -> Option<bool> {
+        match self {
+            Self::Nobody => None,
+            Self::Away(_) => Some(true),
+            Self::Failed(_) => Some(false),
+        }
+    }
+
+    fn open(known: KnownOutage) -> Self {
+        Self::Away(known)
+    }
 }
 
 #[derive(QueryableByName)]
