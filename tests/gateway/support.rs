@@ -4,6 +4,7 @@ mod gateway;
 #[cfg(feature = "redis")]
 mod on_redis;
 mod program;
+mod said;
 pub(crate) mod servers;
 mod worker;
 
@@ -11,6 +12,7 @@ pub(crate) use gateway::{Gateway, Options, key_of};
 #[cfg(feature = "redis")]
 pub(crate) use on_redis::OnRedis;
 pub(crate) use program::Program;
+pub(crate) use said::{Ear, said, secret, secret_of_url};
 pub(crate) use worker::Worker;
 
 /// The protocol, as a client has it.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::support::servers::until;
-use crate::support::{Program, Worker};
+use crate::support::{Program, Worker, said};
 
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("makes a folder");
@@ -18,6 +18,7 @@ fn place() -> (TempDir, PathBuf) {
 
 fn records(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).expect("reads");
+    said(&text);
     let lines = text.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().expect("is JSON")
 }

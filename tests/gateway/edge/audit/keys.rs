@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::support::Program;
 use crate::support::servers::MariaDb;
+use crate::support::{Program, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_of_a_key_is_written_down_without_the_key() {
@@ -31,6 +31,7 @@ async fn every_change_of_a_key_is_written_down_without_the_key() {
     }
 
     let text = fs::read_to_string(format!("{file}.tools")).expect("reads");
+    said(&text);
     for subject in ["create key 1", "rotate key 2", "revoke key 1"] {
         assert_eq!(text.matches(subject).count(), 1, "{subject}: {text}");
     }
