@@ -29,6 +29,16 @@ pub enum OpenError {
 pub(super) enum Target {
     File(Log),
     Stdout,
+    /// A disk that may be full, and what is on it.
+    #[cfg(test)]
+    Disk(std::sync::Arc<std::sync::Mutex<Disk>>),
+}
+
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) full: bool,
+    pub(super) text: String,
 }
 
 /// Where writing begins.
@@ -58,6 +68,15 @@ impl Target {
         match self {
             Self::File(log) => log.append(lines, first),
             Self::Stdout => io::stdout().lock().write_all(lines.as_bytes()),
+            #[cfg(test)]
+            Self::Disk(disk) => {
+                let mut disk = disk.lock().expect("is whole");
+                if disk.full {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                disk.text.push_str(lines);
+                Ok(())
+            }
         }
     }
 
@@ -66,6 +85,8 @@ impl Target {
         match self {
             Self::File(log) => log.file.sync_data(),
             Self::Stdout => io::stdout().flush(),
+            #[cfg(test)]
+            Self::Disk(_) => Ok(()),
         }
     }
 }

@@ -264,6 +264,35 @@ fn what_there_is_no_room_for_is_counted() {
     assert_eq!(queue.take(10, Duration::ZERO).dropped, 0);
 }
 
+#[test]
+fn what_waits_is_written_once_there_is_room_and_what_does_not_is_said() {
+    let disk = Arc::new(Mutex::new(file::Disk {
+        full: true,
+        ..file::Disk::default()
+    }));
+    let queue = Arc::new(Queue::default());
+    let target = Target::Disk(disk.clone());
+    let clock = Arc::new(SystemClock);
+    let writer = Writer::new(queue.clone(), target, file::Start::default(), clock);
+    for number in 0..queue::CAPACITY + 5 {
+        queue.put(gave_back(&number.to_string()));
+    }
+    let writing = thread::spawn(move || writer.run());
+    disk.lock().expect("is whole").full = false;
+    queue.close();
+    writing.join().expect("ends");
+
+    let (_folder, file) = folder();
+    fs::write(&file, &disk.lock().expect("is whole").text).expect("writes");
+    let records = verified(&file).expect("holds").records;
+    // The start, the end, and what was dropped have one each.
+    assert_eq!(records, queue::CAPACITY as u64 + 3);
+    let said = lines(&file)
+        .into_iter()
+        .find(|line| line.contains("dropped"));
+    assert!(said.expect("is said").contains("\"5 events were dropped\""));
+}
+
 /// Where nothing can be written, events wait; those beyond are dropped, and that is all.
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use tonic::{Code, Status};
 
+#[cfg(feature = "mysql")]
+use crate::support::servers::MariaDb;
 use crate::support::servers::{RedisServer, until};
 use crate::support::{Program, Worker};
 
@@ -24,6 +26,31 @@ fn assert_tells_nothing(status: &Status, secrets: &[&str]) {
         assert!(!told.contains(&word.to_lowercase()), "{word}: {told}");
     }
     assert!(status.metadata().contains_key("x-request-id"), "{status:?}");
+}
+
+/// T30, of the database.
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_out_is_not_named() {
+    let server = MariaDb::start().await;
+    let database = server.database().await;
+    database.add_worker("w-1", "a-key").await;
+    let program = Program::start(&[("DATABASE_URL", &database.url)]).await;
+    let known = Worker::new(program.grpc, "w-1", Some("a-key"));
+    let unknown = Worker::new(program.grpc, "w-1", Some("another-key"));
+    known.poll(1).await.expect("is known");
+    server.kill();
+
+    let port = server.port().to_string();
+    let beneath = [port.as_str(), "gateway_api_keys", "task_executions", "p@ss"];
+    until("the key cannot be looked up", || async {
+        let failed = unknown.poll(1).await.err()?;
+        (failed.code() == Code::Unavailable).then(|| assert_tells_nothing(&failed, &beneath))
+    })
+    .await;
+    let failed = known.report("r", "success").await.expect_err("is not kept");
+    assert_tells_nothing(&failed, &beneath);
+    program.stop().await;
 }
 
 /// T30: whoever is told of an outage learns neither hosts nor keys nor statements.
