@@ -15,8 +15,9 @@ mod config;
 mod environment;
 
 pub use self::config::{
-    Admin, Auth, Backend, BackendUrl, ClientTls, Config, Connections, Database, DatabaseTls, Grpc,
-    JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory, Problem, Problems, Redis,
-    RedisTls, ResultStore, Results, Section, Setting, Task, Tls, settings,
+    Admin, Audit, AuditTarget, Auth, Backend, BackendUrl, Breaker, ClientTls, Config, Connections,
+    Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory,
+    Problem, Problems, Redis, RedisTls, ResultStore, Results, Section, Setting, Task, Tls,
+    settings,
 };
 pub use self::environment::{Environment, environment};

@@ -2,6 +2,9 @@
 //!
 //! An adapter knows the port it fills and the technology it fills it with, and no other adapter.
 
+pub mod audit;
+#[cfg(any(feature = "redis", feature = "mysql", test))]
+pub mod breaker;
 pub mod jwt;
 pub mod memory;
 #[cfg(feature = "mysql")]

@@ -209,6 +209,7 @@ async fn serve() -> Outcome<()> {
     let (_set, seen) = watch::channel(Some(limits));
     let each = Arc::new(memory::Limiter::new(seen.clone(), 1_000));
     let ports = Ports {
+        attempts: Arc::new(memory::Attempts::new(10)),
         audit_log: Arc::new(memory::AuditLog::default()),
         authenticator: Arc::new(memory::Open),
         clock,

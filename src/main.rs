@@ -4,6 +4,11 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/audit.rs"]
+mod audit;
+#[cfg(feature = "redis")]
+#[path = "main/breakers.rs"]
+mod breakers;
 #[path = "main/certs.rs"]
 mod certs;
 #[path = "main/connections.rs"]
@@ -47,7 +52,7 @@ use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::metrics::Metrics;
 use gateway_adapters::host::{self, Config, reload, signals, telemetry};
-use gateway_adapters::inbound::admin::OperatorSide;
+use gateway_adapters::inbound::admin::{Journal, OperatorApi};
 use gateway_adapters::inbound::{self, Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
@@ -55,7 +60,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::database::Database;
-use self::plug::{Away, Remote};
+use self::plug::{Away, Plugged, Remote};
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -81,6 +86,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
+        Some(Command::Audit(asked)) => audit::run(asked, &config),
         Some(Command::Keys(asked)) => mysql::keys(asked, &config),
         Some(Command::Token(asked)) => token::run(asked, &config),
         Some(Command::Migrate) => mysql::migrate(&config),
@@ -90,7 +96,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
 
 /// Prints the settings in force and what they would start.
 fn check(config: &Config) -> Outcome<ExitCode> {
-    let plugged = plug::plug(config)?;
+    let plugged = plug::plug(config, audit::Audit::unopened)?;
     let mut lines = config.describe();
     lines.push("Behind each port".to_owned());
     for (port, adapter) in plugged.behind {
@@ -118,9 +124,26 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 
 async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
     tokio::spawn(counted.clone().upkeep());
-    let plugged = plug::plug(config)?;
+    let plugged = plug::plug(config, audit::Audit::open)?;
     let metrics = scrape::metrics(counted, &plugged);
-    reload::spawn(plugged.reloadables, &signals::reload()?);
+    let file = plugged.audit.file.clone();
+    let served = serve_plugged(config, plugged, metrics, stop).await;
+    // Whatever was done on the way out belongs to the audit, too.
+    if let Some(file) = file {
+        file.close().await;
+    }
+    served
+}
+
+async fn serve_plugged(
+    config: &Config,
+    plugged: Plugged,
+    metrics: admin::Metrics,
+    stop: CancellationToken,
+) -> Outcome<()> {
+    let (log, clock) = (plugged.audit.log.clone(), plugged.gateway.clock.clone());
+    let observer = audit::of_reloads(log.clone(), clock.clone());
+    reload::spawn(plugged.reloadables, &signals::reload()?, &observer);
     if let Some(acceptor) = plugged.tls.clone() {
         tokio::spawn(tls::watch(acceptor));
     }
@@ -142,10 +165,11 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
 
     let readiness = Readiness::starting();
     reflect(plugged.backends, readiness.clone());
-    let side = config.admin.serves_api().then_some(plugged.operator_side);
+    let api = config.admin.serves_api();
+    let api = api.then_some((plugged.operator_side, Some(Journal { log, clock })));
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
-    let operators = serve_operators(admin, side, readiness.clone(), metrics, drained.clone());
+    let operators = serve_operators(admin, api, readiness.clone(), metrics, drained.clone());
     let workers = async {
         let settings = plug::grpc_settings(config, plugged.tls);
         let shutdown = async {
@@ -212,28 +236,36 @@ async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
     }
 }
 
-/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything.
-fn reflect(backends: Vec<Remote>, readiness: Readiness) {
-    let mut vital: Vec<_> = backends
-        .into_iter()
-        .filter(|backend| backend.vital)
-        .collect();
+/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything. What
+/// else is away is told beside it.
+fn reflect(mut backends: Vec<Remote>, readiness: Readiness) {
     tokio::spawn(async move {
         loop {
-            let obstacles: Vec<_> = vital.iter_mut().filter_map(Remote::obstacle).collect();
+            let (mut obstacles, mut troubles) = (Vec::new(), Vec::new());
+            for backend in &mut backends {
+                let away = backend.obstacle();
+                let told = if backend.vital {
+                    &mut obstacles
+                } else {
+                    &mut troubles
+                };
+                told.extend(away);
+            }
             if obstacles.is_empty() {
-                readiness.ready();
+                readiness.ready_in_spite_of(troubles.join("; "));
             } else {
                 readiness.not_ready(obstacles.join("; "));
             }
-            if vital.is_empty() {
+            if backends.is_empty() {
                 return;
             }
-            let changes = vital
+            let news = backends
                 .iter_mut()
                 .map(|backend| Box::pin(backend.away.changed()));
-            if select_all(changes).await.0.is_err() {
-                return;
+            let (changed, place, _) = select_all(news).await;
+            if changed.is_err() {
+                // Nobody asks it anything, so it is missed by nobody.
+                backends.swap_remove(place);
             }
         }
     });
@@ -241,20 +273,14 @@ fn reflect(backends: Vec<Remote>, readiness: Readiness) {
 
 async fn serve_operators(
     listener: Option<TcpListener>,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
     metrics: admin::Metrics,
     drained: CancellationToken,
 ) -> Outcome<()> {
     if let Some(listener) = listener {
-        admin::serve(
-            listener,
-            side,
-            readiness,
-            metrics,
-            drained.cancelled_owned(),
-        )
-        .await?;
+        let shutdown = drained.cancelled_owned();
+        admin::serve(listener, api, readiness, metrics, shutdown).await?;
     }
     Ok(())
 }

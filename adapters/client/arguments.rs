@@ -11,7 +11,8 @@ impl Command {
     /// The tool that was asked for; none if it is no tool but the gateway itself.
     pub fn asked(command: cli::Command) -> Option<Self> {
         match command {
-            cli::Command::Check
+            cli::Command::Audit(_)
+            | cli::Command::Check
             | cli::Command::Certs(_)
             | cli::Command::Keys(_)
             | cli::Command::Token(_)

@@ -4,6 +4,7 @@
     reason = "clap prints doc comments as help, with their backticks"
 )]
 
+mod audit;
 mod certs;
 mod control;
 mod dead;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::audit::Audit;
 pub use self::certs::Certs;
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
@@ -94,6 +96,9 @@ pub enum Command {
     /// Make certificates with which to try TLS and mTLS
     #[command(subcommand)]
     Certs(Certs),
+    /// Verify the chain of the audit's records
+    #[command(subcommand)]
+    Audit(Audit),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

@@ -28,8 +28,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Auth, ClientTls, Connections, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage,
-    Limit, LimitStore, LogStreams, Memory, Redis, RedisTls, Task, Tls,
+    Admin, Audit, AuditTarget, Auth, Breaker, ClientTls, Connections, Database, DatabaseTls, Grpc,
+    JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory, Redis, RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;
@@ -52,6 +52,8 @@ pub struct Config {
     pub redis: Redis,
     pub database: Database,
     pub log_streams: LogStreams,
+    pub audit: Audit,
+    pub breaker: Breaker,
     pub log: LogSettings,
     effective: BTreeMap<&'static str, Effective>,
     origins: Origins,
@@ -123,6 +125,8 @@ impl Config {
             backend,
             results: Results::read(from),
             log_streams: LogStreams::read(from),
+            audit: Audit::read(from),
+            breaker: Breaker::read(from),
             log: LogSettings::read(from),
             effective: BTreeMap::new(),
             origins: Origins::default(),

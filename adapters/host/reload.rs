@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use metrics::counter;
@@ -27,15 +28,18 @@ pub struct Reloadable {
     pub reload: Reload,
 }
 
+/// Hears what was read anew, and why it was not, if it was not.
+pub type Observer = Arc<dyn Fn(&'static str, Option<&str>) + Send + Sync>;
+
 /// Reads each of `all` anew when one of its files changes, and with each change of `asked`, for as
 /// long as whoever asks is there.
-pub fn spawn(all: Vec<Reloadable>, asked: &watch::Receiver<u64>) {
+pub fn spawn(all: Vec<Reloadable>, asked: &watch::Receiver<u64>, observer: &Observer) {
     for one in all {
-        tokio::spawn(follow(one, asked.clone()));
+        tokio::spawn(follow(one, asked.clone(), observer.clone()));
     }
 }
 
-async fn follow(mut this: Reloadable, mut asked: watch::Receiver<u64>) {
+async fn follow(mut this: Reloadable, mut asked: watch::Receiver<u64>, observer: Observer) {
     let mut known = prints(&this.files);
     let mut looks = interval(PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,7 +52,9 @@ async fn follow(mut this: Reloadable, mut asked: watch::Receiver<u64>) {
         // Taken before the files are read: what changes meanwhile is seen at the next look.
         known = prints(&this.files);
         let what = this.what;
-        let outcome = match (this.reload)() {
+        let reloaded = (this.reload)();
+        observer(what, reloaded.as_ref().err().map(String::as_str));
+        let outcome = match reloaded {
             Ok(()) => {
                 info!(what, "read anew");
                 "done"
@@ -89,6 +95,7 @@ fn inode(_: &fs::Metadata) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -112,7 +119,13 @@ mod tests {
         fs::write(&file, "one").expect("writes");
         let (told, heard) = mpsc::channel();
         let (ask, asked) = watch::channel(0);
-        spawn(vec![reloadable(file.clone(), told)], &asked);
+        let outcomes = Arc::new(AtomicU32::new(0));
+        let counted = outcomes.clone();
+        let observer: Observer = Arc::new(move |what, failure| {
+            assert_eq!((what, failure), ("test", None));
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        spawn(vec![reloadable(file.clone(), told)], &asked, &observer);
         tokio::time::sleep(PERIOD * 3).await;
         assert!(heard.try_recv().is_err(), "it did not change");
 
@@ -131,5 +144,6 @@ mod tests {
         fs::rename(&new, &file).expect("renames");
         tokio::time::sleep(PERIOD * 2).await;
         assert_eq!(heard.try_recv().as_deref(), Ok("newest"));
+        assert_eq!(outcomes.load(Ordering::Relaxed), 3);
     }
 }

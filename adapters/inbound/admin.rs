@@ -9,6 +9,7 @@ mod control;
 mod dto;
 mod error;
 mod guard;
+mod journal;
 mod lines;
 mod local;
 mod queue;
@@ -18,6 +19,7 @@ pub(crate) mod testing;
 mod views;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ use tokio::net::TcpListener;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
+pub use self::journal::Journal;
+
 use self::error::Refusal;
 use self::local::Local;
 
@@ -43,6 +47,8 @@ pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);
 
 /// Tells what was counted, in Prometheus' text format.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+/// The operator's API: what it is served from, and where it is written down what is done.
+pub type OperatorApi = (OperatorSide, Option<Journal>);
 
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -52,7 +58,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `shutdown`.
 ///
-/// Probes and `metrics` are always there, the routes of [`api`] only with a `side`. At the end whoever
+/// Probes and `metrics` are always there, those of [`api`] only with an `api`. At the end whoever
 /// follows a log is sent away; a second later, at the latest, this returns.
 ///
 /// # Errors
@@ -60,7 +66,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Whatever befalls the listener.
 pub async fn serve(
     listener: TcpListener,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
     metrics: Metrics,
     shutdown: impl Future<Output = ()>,
@@ -69,7 +75,9 @@ pub async fn serve(
     // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
     // it comes late: no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router(side, readiness, metrics, &stop))
+    let router = router(api, readiness, metrics, &stop);
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, router)
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     tokio::pin!(serving);
@@ -84,21 +92,18 @@ pub async fn serve(
 /// The routes under `/api`, which answer those who ask for a loopback host.
 ///
 /// Once `stop` is cancelled, whoever waits for something, or follows a log, is sent away.
-pub fn api(
-    master: Arc<dyn Master>,
-    dead_letters: Arc<dyn DeadLetters>,
-    stop: CancellationToken,
-) -> Router {
+pub fn api(((master, dead_letters), journal): OperatorApi, stop: CancellationToken) -> Router {
     let local = Local {
         master,
         dead_letters,
+        journal,
         stop,
     };
     Router::new().nest("/api", routes(local))
 }
 
 fn router(
-    side: Option<OperatorSide>,
+    served: Option<OperatorApi>,
     ready: Readiness,
     metrics: Metrics,
     stop: &CancellationToken,
@@ -108,8 +113,8 @@ fn router(
         .route("/readyz", get(readyz))
         .with_state(ready)
         .route("/metrics", get(async move || ([TEXT_FORMAT], metrics())));
-    let api = if let Some((master, dead_letters)) = side {
-        api(master, dead_letters, stop.clone())
+    let api = if let Some(served) = served {
+        api(served, stop.clone())
     } else {
         let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
         Router::new().nest("/api", none)
@@ -149,7 +154,10 @@ fn routes(local: Local) -> Router {
 
 async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
     match readiness.obstacle() {
-        None => (StatusCode::OK, "ready".to_owned()),
+        None => match readiness.trouble() {
+            trouble if trouble.is_empty() => (StatusCode::OK, "ready".to_owned()),
+            trouble => (StatusCode::OK, format!("ready; {trouble}")),
+        },
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     }
 }
@@ -174,7 +182,10 @@ mod tests {
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "starting"));
         port.readiness.ready();
-        assert_eq!(port.get("/readyz").await.0, StatusCode::OK);
+        assert_eq!(port.get("/readyz").await.1, "ready");
+        port.readiness.ready_in_spite_of("x is away".to_owned());
+        let (status, told) = port.get("/readyz").await;
+        assert_eq!((status.as_u16(), told.as_str()), (200, "ready; x is away"));
         port.readiness.not_ready("draining");
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "draining"));

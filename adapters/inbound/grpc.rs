@@ -17,6 +17,7 @@ mod handoff;
 mod kind;
 mod listener;
 mod measured;
+mod request_id;
 mod server;
 mod service;
 mod sizes;

@@ -10,6 +10,7 @@
 //! - `reports`: the streams that results go into.
 //! - one file, or folder, for each port.
 
+mod audit_stream;
 mod control_channel;
 mod dead_letters;
 mod doorbell;
@@ -42,6 +43,7 @@ use gateway_core::domain::limit::Limits;
 use gateway_core::ports::{self, AuditLog, Clock, Runs};
 use tokio::sync::watch;
 
+pub use self::audit_stream::AuditStream;
 pub use self::control_channel::ControlChannel;
 pub use self::dead_letters::DeadLetters;
 pub use self::limiter::Limiter;
@@ -109,8 +111,7 @@ pub struct Backend {
     pub spool: Arc<Spool>,
     pub task_queue: Arc<TaskQueue>,
     pub worker_registry: Arc<WorkerRegistry>,
-    keys: Keys,
-    link: Link,
+    shared: Shared,
 }
 
 impl Backend {
@@ -132,7 +133,7 @@ impl Backend {
         let moved = known.clone();
         let doorbell = Doorbell::hang(&link, &keys, move |run| moved.forget(run));
         let shared = Shared {
-            link: link.clone(),
+            link,
             keys,
             doorbell,
             clock,
@@ -158,8 +159,7 @@ impl Backend {
             spool: Arc::new(Spool::new(&shared)),
             task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
-            keys: shared.keys,
-            link,
+            shared,
         })
     }
 
@@ -170,17 +170,22 @@ impl Backend {
         limits: watch::Receiver<Option<Limits>>,
         alone: Arc<dyn ports::Limiter>,
     ) -> Limiter {
-        Limiter::new(self.link.clone(), self.keys.clone(), limits, alone)
+        Limiter::new(
+            self.shared.link.clone(),
+            self.shared.keys.clone(),
+            limits,
+            alone,
+        )
     }
 
     /// Why Redis is away, if it is, and whatever changes of it.
     pub fn away(&self) -> watch::Receiver<Option<String>> {
-        self.link.away()
+        self.shared.link.away()
     }
 
     /// How many connections for ordinary commands are open.
     pub fn connections(&self) -> u32 {
-        self.link.connections()
+        self.shared.link.connections()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is written down for those who have to find out later.
 
+mod details;
+
 use std::net::IpAddr;
 
 use crate::domain::id::{RunId, WorkerId};
@@ -7,6 +9,8 @@ use crate::domain::identity::RequestId;
 use crate::domain::limit::Class;
 use crate::domain::run::RunStatus;
 use crate::domain::time::Timestamp;
+
+pub use details::Details;
 
 /// Something worth remembering: who, from where, what, and when. It holds no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +108,53 @@ pub enum Action {
         /// Of what.
         class: Class,
     },
+    /// An operator did something through the operator's port.
+    Administered {
+        /// What: `enqueue`, `control`, `requeue`, `discard`.
+        what: &'static str,
+        /// What it was done to.
+        subject: String,
+        /// Why it did not come to it, if it did not.
+        failure: Option<String>,
+    },
+    /// An operator made, changed or ended a worker's key.
+    KeyChanged {
+        /// What: `create`, `rotate`, `revoke`.
+        what: &'static str,
+        /// The number of the key, never the key.
+        key: i64,
+        /// Whose it is, where that was said.
+        worker: Option<WorkerId>,
+    },
+    /// Files that are in force were read anew: certificates, keys, limits.
+    Reloaded {
+        /// What was read.
+        what: &'static str,
+        /// Why what was read before stays in force, if it does.
+        failure: Option<String>,
+    },
+}
+
+/// How something that was tried came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Accepted,
+    /// It was not allowed.
+    Refused,
+    /// It was allowed, and did not come to it.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl Action {
@@ -124,6 +175,37 @@ impl Action {
             Self::Spooled { .. } => "spooled",
             Self::ResultBuried { .. } => "result_buried",
             Self::Limited { .. } => "limited",
+            Self::Administered { .. } => "administered",
+            Self::KeyChanged { .. } => "key_changed",
+            Self::Reloaded { .. } => "reloaded",
+        }
+    }
+
+    /// How it came out for the one who tried.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Rejected { .. }
+            | Self::Impersonated { .. }
+            | Self::Trespassed { .. }
+            | Self::Conflicted { .. }
+            | Self::UnknownRun { .. }
+            | Self::Limited { .. }
+            | Self::Throttled => Outcome::Refused,
+            Self::Administered { failure, .. } | Self::Reloaded { failure, .. }
+                if failure.is_some() =>
+            {
+                Outcome::Failed
+            }
+            Self::Buried { .. }
+            | Self::Unreadable { .. }
+            | Self::LostPayload { .. }
+            | Self::ResultBuried { .. } => Outcome::Failed,
+            Self::Registered
+            | Self::GaveBack { .. }
+            | Self::Spooled { .. }
+            | Self::Administered { .. }
+            | Self::KeyChanged { .. }
+            | Self::Reloaded { .. } => Outcome::Accepted,
         }
     }
 }

@@ -73,17 +73,34 @@ impl Credential {
 
 /// What a call goes by in logs and in the audit, so that they can be read together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId {
+    text: Arc<str>,
+    call: Option<&'static str>,
+}
 
 impl RequestId {
     /// Takes `text`; whoever makes one sees to it that it is short and printable.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            call: None,
+        }
+    }
+
+    /// The same, of a call of this kind.
+    #[must_use]
+    pub fn of_call(self, call: Option<&'static str>) -> Self {
+        Self { call, ..self }
     }
 
     /// It as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What kind of call it is, if it is one that we know.
+    pub fn call(&self) -> Option<&'static str> {
+        self.call
     }
 }
 

@@ -7,7 +7,7 @@ use super::plug::{Common, Remote, Results, Shared};
 use super::who::Known;
 
 #[cfg(feature = "mysql")]
-use super::plug::answers;
+use super::plug::{Connections, answers};
 
 #[cfg(feature = "mysql")]
 pub(super) use with::{Database, link};
@@ -19,6 +19,7 @@ mod with {
     use std::sync::Arc;
 
     use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
+    use gateway_adapters::outbound::breaker::{Breaker, Guarded};
     use gateway_adapters::outbound::mysql::{
         self, ApiKeySettings, KeyStorage, Link, LinkSettings, MigrationError, ResultSettings, Tls,
         Workers, Zone,
@@ -28,7 +29,7 @@ mod with {
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Common, Config, Known, Outcome, Remote, Results, Shared, answers};
+    use super::{Common, Config, Connections, Known, Outcome, Remote, Results, Shared, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -36,6 +37,8 @@ mod with {
     /// A database that something is asked of.
     pub(in super::super) struct Database {
         link: Link,
+        result_breaker: Arc<Breaker>,
+        key_breaker: Arc<Breaker>,
     }
 
     /// Begins to connect to the database at `url`.
@@ -63,23 +66,31 @@ mod with {
                 return Ok(None);
             }
             let link = link(config, url)?;
-            Ok(Some(Self { link }))
+            let breaker = |port| Breaker::new(port, config.breaker.slow, link.away());
+            Ok(Some(Self {
+                result_breaker: breaker("result store"),
+                key_breaker: breaker("API keys"),
+                link,
+            }))
         }
 
-        /// It, as one of those that can be away.
-        pub(in super::super) fn remote(&self, vital: bool) -> Remote {
-            Remote {
-                name: "MySQL",
-                away: self.link.away(),
-                vital,
-                connections: {
-                    let link = self.link.clone();
-                    Arc::new(move || {
-                        let (idle, busy) = link.connections();
-                        vec![("idle", idle), ("busy", busy)]
-                    })
+        /// It, and what is asked of it, as those that can be away.
+        pub(in super::super) fn remotes(&self, vital: bool) -> Vec<Remote> {
+            let link = self.link.clone();
+            let connections: Connections = Arc::new(move || {
+                let (idle, busy) = link.connections();
+                vec![("idle", idle), ("busy", busy)]
+            });
+            vec![
+                Remote {
+                    name: "MySQL",
+                    away: self.link.away(),
+                    vital,
+                    connections: Some(connections),
                 },
-            }
+                Remote::breaker("result store", self.result_breaker.open(), vital),
+                Remote::breaker("API keys", self.key_breaker.open(), false),
+            ]
         }
 
         /// Waits until it answers, makes what is absent, if that is wanted, and sees to it that
@@ -133,6 +144,7 @@ mod with {
             let feed = shared.filter(|_| results.publish);
             let feed = feed.map(|shared| shared.result_feed.clone());
             let store = mysql::ResultStore::new(self.link.clone(), settings, feed);
+            let store = Guarded::new(Arc::new(store), self.result_breaker.clone());
             let store = Arc::new(store);
             let Some(shared) = shared.filter(|_| results.spool) else {
                 return Ok(Results {
@@ -145,7 +157,7 @@ mod with {
             let settings = SpoolSettings {
                 unknown_run_patience: results.unknown_run_patience,
             };
-            let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+            let (clock, audit_log) = (common.clock.clone(), common.audit.clone());
             let spooled = Spooled::new(store, shared.spool.clone(), audit_log, clock, settings);
             Ok(Results {
                 backlog: Some(spooled.backlog()),
@@ -166,7 +178,8 @@ mod with {
                 cache: auth.cache,
                 stale_max: auth.stale_max,
             };
-            let (keys, workers) = Workers::with_keys(self.link.clone(), settings);
+            let breaker = self.key_breaker.clone();
+            let (keys, workers) = Workers::with_keys(self.link.clone(), settings, Some(breaker));
             let workers = Arc::new(workers);
             Known {
                 keys: Arc::new(keys),
@@ -195,7 +208,7 @@ mod without {
             Ok(None)
         }
 
-        pub(in super::super) fn remote(&self, _vital: bool) -> Remote {
+        pub(in super::super) fn remotes(&self, _vital: bool) -> Vec<Remote> {
             match *self {}
         }
 

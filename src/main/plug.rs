@@ -9,18 +9,20 @@ use gateway_adapters::inbound::grpc;
 use gateway_adapters::inbound::tls::{Acceptor, Handshake};
 #[cfg(feature = "redis")]
 use gateway_adapters::outbound;
+use gateway_adapters::outbound::audit::Tee;
 use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
+    Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
     WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::database::Database;
 use super::{Outcome, connections, limits, redis, tls, who};
 
@@ -40,6 +42,8 @@ pub(super) struct Plugged {
     pub(super) tls: Option<Arc<Acceptor>>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
+    /// Where events go.
+    pub(super) audit: Audit,
     /// What is read anew without a restart.
     pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
@@ -56,14 +60,24 @@ pub(super) struct Remote {
     pub(super) away: Away,
     /// Whether nothing of use can be done without it.
     pub(super) vital: bool,
-    /// How many connections there are to it, by what they do.
-    pub(super) connections: Connections,
+    /// How many connections there are to it, by what they do; none to what is only a part of one.
+    pub(super) connections: Option<Connections>,
 }
 
 /// Counts connections, by what they do.
 pub(super) type Connections = Arc<dyn Fn() -> Vec<(&'static str, u32)> + Send + Sync>;
 
 impl Remote {
+    /// A breaker before the adapter of a port, as something that can be away.
+    pub(super) fn breaker(name: &'static str, open: Away, vital: bool) -> Self {
+        Self {
+            name,
+            away: open,
+            vital,
+            connections: None,
+        }
+    }
+
     /// What stands in the way, if it is away. From here on a change is one from now.
     pub(super) fn obstacle(&mut self) -> Option<String> {
         let reason = self.away.borrow_and_update();
@@ -84,15 +98,24 @@ pub(super) async fn answers(mut away: Away) {
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) audit_log: Arc<dyn AuditLog>,
+    pub(super) audit: Arc<Tee>,
 }
 
+impl Common {
+    fn new(config: &Config, audit: OpenAudit) -> Outcome<(Self, Audit)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = audit(config, &clock)?;
+        let log = audit.log.clone();
+        Ok((Self { clock, audit: log }, audit))
+    }
+}
+
+/// How the audit is opened.
+type OpenAudit = fn(&Config, &Arc<dyn Clock>) -> Outcome<Audit>;
+
 /// Picks the adapters. `Config` has refused whatever this build does not have.
-pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
-    let common = Common {
-        clock: Arc::new(SystemClock),
-        audit_log: Arc::new(memory::AuditLog::default()),
-    };
+pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
+    let (common, audit) = Common::new(config, audit)?;
     let in_memory = memory::Backend::new(&memory_settings(config), &common.clock);
     let here = in_memory.result_store.clone();
     let store = match config.backend {
@@ -108,10 +131,14 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     reloadables.push(limit.reloadable);
     let mut backends = store.backends;
     let remote = database.as_ref();
-    backends.extend(remote.map(|database| database.remote(results.vital)));
+    backends.extend(
+        remote
+            .into_iter()
+            .flat_map(|database| database.remotes(results.vital)),
+    );
     let ports = Ports {
         attempts: who.attempts,
-        audit_log: common.audit_log,
+        audit_log: common.audit,
         authenticator: who.authenticator,
         clock: common.clock,
         control_channel: store.control_channel,
@@ -141,8 +168,9 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
             ("result store", results.what),
             ("authenticator", who.what),
             ("limiter", limit.what),
-            ("audit log", "the log, target audit"),
+            ("audit log", audit.what),
         ],
+        audit,
     })
 }
 

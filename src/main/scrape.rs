@@ -12,7 +12,7 @@ use super::plug::{Away, Connections, Plugged, Remote};
 
 /// All that is told when somebody asks: what was counted, and how things are.
 pub(super) fn metrics(counted: Metrics, plugged: &Plugged) -> admin::Metrics {
-    let backends: Vec<_> = plugged.backends.iter().map(Backend::new).collect();
+    let backends: Vec<_> = plugged.backends.iter().filter_map(Backend::new).collect();
     let backlog = plugged.backlog.clone();
     let clock = plugged.gateway.clock.clone();
     Arc::new(move || {
@@ -31,12 +31,13 @@ struct Backend {
 }
 
 impl Backend {
-    fn new(remote: &Remote) -> Self {
-        Self {
+    /// A breaker is no backend: it tells of itself.
+    fn new(remote: &Remote) -> Option<Self> {
+        Some(Self {
             name: remote.name.to_ascii_lowercase(),
             away: remote.away.clone(),
-            connections: remote.connections.clone(),
-        }
+            connections: remote.connections.clone()?,
+        })
     }
 
     fn look(&self) {

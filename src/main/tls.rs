@@ -26,7 +26,7 @@ pub(super) fn plug(config: &Config, common: &Common) -> Outcome<Plugged> {
     };
     let files = files(tls);
     let paths = files.paths();
-    let acceptor = Acceptor::load(files, common.clock.clone(), common.audit_log.clone());
+    let acceptor = Acceptor::load(files, common.clock.clone(), common.audit.clone());
     let acceptor = Arc::new(acceptor.map_err(|error| told(&error))?);
     let reloadable = reloadable(paths, acceptor.clone());
     Ok((Some(acceptor), vec![reloadable]))

@@ -1,5 +1,8 @@
 //! The public edge: what the world may do to the gateway, and what comes of it.
 
+mod audit;
+#[cfg(feature = "redis")]
+mod breaker;
 mod identity;
 mod limits;
 mod metrics;

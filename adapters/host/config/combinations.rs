@@ -11,6 +11,14 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
     api(config, read);
     results(config, read);
     database(config, read);
+    audit(config, read);
+}
+
+fn audit(config: &Config, read: &mut Reader) {
+    if config.audit.stream.is_some() && config.backend != Backend::Redis {
+        let cited = read.cite("AUDIT_STREAM");
+        read.blame(format!("{cited} needs Redis; set REDIS_URL, or unset it"));
+    }
 }
 
 fn tls(read: &mut Reader) {

@@ -1,5 +1,6 @@
 //! What the sections of the settings hold, and how each is read.
 
+mod audit;
 mod auth;
 mod connections;
 mod limit;
@@ -12,11 +13,28 @@ use super::super::telemetry::{Format, LogSettings};
 use super::parse::{self, DAY};
 use super::reader::Reader;
 
+pub use self::audit::{Audit, AuditTarget};
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
 pub use self::connections::Connections;
 pub use self::limit::{Limit, LimitStore};
 pub use self::serving::{Admin, ClientTls, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
+
+/// When a back end that answers counts as away.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    /// How long a call may take. Too short and a busy back end is left alone; too long and workers
+    /// wait for one that crawls.
+    pub slow: Duration,
+}
+
+impl Breaker {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self {
+            slow: from.get("BREAKER_SLOW_MS", parse::milliseconds(10..=600_000)),
+        }
+    }
+}
 
 /// When a task is delivered again, and when that is given up.
 #[derive(Clone, Debug)]

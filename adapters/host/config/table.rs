@@ -162,6 +162,9 @@ const SECTIONS: &[Section] = &[
         set("RESULT_COMMIT_TIMEOUT_MS", "2000", "milliseconds until a result that is not committed is spooled, or refused"),
         set("RESULT_UNKNOWN_RUN_SECONDS", "3600", "seconds for which a spooled result waits for its run to be known, until it is dead-lettered"),
     ]),
+    section("breakers", &[
+        set("BREAKER_SLOW_MS", "1000", "milliseconds from which on a call to Redis or MySQL is as good as failed"),
+    ]),
     section("memory", &[
         set("MEMORY_MAX_TASKS", "10000", "tasks waiting or held, all workers together"),
         set("MEMORY_MAX_RUNS", "20000", "runs remembered, those not ended among them"),
@@ -194,6 +197,13 @@ const SECTIONS: &[Section] = &[
         set("LOG_STREAM_TTL_SECONDS", "604800", "seconds after the last line until the stream expires"),
         set("LOG_CHUNK_STREAM_MAXLEN", "2000", "chunks kept in the stream of one run"),
         set("LOG_CHUNK_TTL_SECONDS", "604800", "seconds after the last chunk until the stream expires"),
+    ]),
+    section("audit", &[
+        unset("AUDIT_FILE", "file that audit records go to, or - for stdout; without one they go to the gateway's own log"),
+        set("AUDIT_FILE_MAX_BYTES", "104857600", "size from which on a new file is begun, in bytes"),
+        set("AUDIT_FILES_KEPT", "10", "audit files kept besides the one that is written"),
+        set("AUDIT_STREAM", "false", "also add audit events to a stream in Redis"),
+        set("AUDIT_STREAM_MAXLEN", "100000", "events kept in that stream, about"),
     ]),
     section("the gateway's own log", &[
         set("LOG_LEVEL", "INFO", "TRACE, DEBUG, INFO, WARN, ERROR, or directives such as info,gateway_adapters=debug").flag("--debug"),

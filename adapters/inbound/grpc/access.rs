@@ -19,11 +19,11 @@ use tower::{Layer, Service};
 
 use super::admission::{self, Admission};
 use super::caps::Caps;
-use super::credentials;
 use super::handoff::{Handoff, Tracked};
 use super::kind::{Kind, PROTOCOL};
 use super::sizes::measured;
 use super::status::status;
+use super::{credentials, request_id};
 use crate::metrics::AUTHENTICATIONS;
 
 /// It carries its key in its body, so its body must be read before anybody is known. It is short.
@@ -83,7 +83,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if !request.uri().path().starts_with(PROTOCOL) {
             // Health and reflection are for everybody, and never limited.
             return Box::pin(self.inner.call(request));
@@ -93,14 +93,16 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = layer.calls.token();
-        Box::pin(async move {
+        let id = request_id::of(&request);
+        request.extensions_mut().insert(id.clone());
+        Box::pin(request_id::serve(id, async move {
             let _in_flight = call;
             // Its places are given up with it.
             match layer.enter(request).await {
                 Ok((request, _admission)) => inner.call(request).await.map(watched),
                 Err(status) => Ok(status.into_http()),
             }
-        })
+        }))
     }
 }
 

@@ -13,7 +13,6 @@ const WORKER_ID: HeaderName = HeaderName::from_static("x-worker-id");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
 const NONCE: HeaderName = HeaderName::from_static("x-nonce");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Reads the credentials of a call, in the order in which they are to be tried.
 ///
@@ -39,7 +38,7 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
         credentials,
         claimed,
         peer: connection.and_then(|connection| connection.peer),
-        request: request_id(&parts.headers),
+        request: parts.extensions.get::<RequestId>().cloned(),
     })
 }
 
@@ -84,16 +83,6 @@ fn signature(headers: &HeaderMap, claimed: Option<&WorkerId>) -> Option<Credenti
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let value = headers.get(name)?.to_str().ok()?;
     (!value.is_empty()).then_some(value)
-}
-
-/// What the client calls the call, if that is short and plain; else a name of our own.
-fn request_id(headers: &HeaderMap) -> Option<RequestId> {
-    let given = text(headers, REQUEST_ID);
-    given.filter(|text| is_plain(text)).map(RequestId::new)
-}
-
-fn is_plain(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::calls::{Calls, warn_of};
 use super::convert;
 use super::handoff::Handoff;
 use super::proto::{self, master_message, worker_message};
+use super::request_id;
 use super::status::{self, status};
 use crate::metrics::LIVE_CHANNELS;
 
@@ -102,7 +103,9 @@ impl Session {
             held: None,
             _counted: Counted::new(),
         };
-        calls.in_flight.spawn(session.serve(inbox));
+        let request = session.caller.request.clone();
+        let served = request_id::within(request, session.serve(inbox));
+        calls.in_flight.spawn(served);
         ReceiverStream::new(sending).map(|outgoing: Outgoing| {
             if let Some(handoff) = outgoing.handoff {
                 handoff.sent();
@@ -115,7 +118,8 @@ impl Session {
         let worker = self.caller.worker.clone();
         tracing::debug!(%worker, "live channel opened");
         let end = self.converse(inbox).await;
-        if let Err(status) = end {
+        if let Err(mut status) = end {
+            request_id::put(&mut status);
             tracing::debug!(%worker, code = ?status.code(), reason = status.message(), "live channel ended");
             let last = Outgoing {
                 message: Err(status),

@@ -49,7 +49,7 @@ pub struct ApiKeys {
 impl ApiKeys {
     /// Looks keys up over `link`.
     pub fn new(link: Link, settings: ApiKeySettings) -> Self {
-        Self::asking(Questions::new(link), settings)
+        Self::asking(Questions::new(link, None), settings)
     }
 
     pub(super) fn asking(questions: Questions, settings: ApiKeySettings) -> Self {

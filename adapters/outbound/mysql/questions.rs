@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::error::Fault;
 use super::link::{Connection, Link, LinkError};
+use crate::outbound::breaker::{Breaker, Outage};
 
 /// Questions at once. The other connections are for results, whoever tries keys.
 const AT_ONCE: usize = 4;
@@ -40,18 +41,35 @@ pub(super) enum LookupError {
     Failed(String),
 }
 
+impl Outage for LookupError {
+    fn outage(&self) -> Option<bool> {
+        match self {
+            Self::Nobody => None,
+            Self::Away(_) => Some(true),
+            Self::Failed(_) => Some(false),
+        }
+    }
+
+    fn open(known: KnownOutage) -> Self {
+        Self::Away(known)
+    }
+}
+
 /// Whoever asks shares the turns with its clones.
 #[derive(Clone)]
 pub(super) struct Questions {
     link: Link,
     turns: Arc<Semaphore>,
+    breaker: Option<Arc<Breaker>>,
 }
 
 impl Questions {
-    pub(super) fn new(link: Link) -> Self {
+    /// Asks over `link` what `breaker` lets pass, if there is one.
+    pub(super) fn new(link: Link, breaker: Option<Arc<Breaker>>) -> Self {
         Self {
             link,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            breaker,
         }
     }
 
@@ -60,6 +78,17 @@ impl Questions {
         &self,
         question: impl Fn(Connection) -> F,
     ) -> Result<T, LookupError>
+    where
+        F: Future<Output = QueryResult<T>>,
+    {
+        let answer = self.in_turn(question);
+        match &self.breaker {
+            Some(breaker) => breaker.guard(answer).await,
+            None => answer.await,
+        }
+    }
+
+    async fn in_turn<T, F>(&self, question: impl Fn(Connection) -> F) -> Result<T, LookupError>
     where
         F: Future<Output = QueryResult<T>>,
     {

@@ -1,5 +1,6 @@
 //! Which workers there are and what they sign with, by the table `workers`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use super::digest::{Digest, digest};
 use super::link::Link;
 use super::questions::{LookupError, Questions, is_disabled};
 use super::remembered::{Old, Remembered};
+use crate::outbound::breaker::Breaker;
 
 /// How the column compares texts is not ours to say.
 const ALIKE: &str = "\
@@ -48,12 +50,16 @@ impl Workers {
     /// Looks workers up over `link`. An answer is believed for `cache`, and for `stale_max` while
     /// `MySQL` cannot be asked.
     pub fn new(link: Link, cache: Duration, stale_max: Duration) -> Self {
-        Self::asking(Questions::new(link), cache, stale_max)
+        Self::asking(Questions::new(link, None), cache, stale_max)
     }
 
     /// API keys and workers, which take turns to ask.
-    pub fn with_keys(link: Link, settings: ApiKeySettings) -> (ApiKeys, Self) {
-        let questions = Questions::new(link);
+    pub fn with_keys(
+        link: Link,
+        settings: ApiKeySettings,
+        breaker: Option<Arc<Breaker>>,
+    ) -> (ApiKeys, Self) {
+        let questions = Questions::new(link, breaker);
         let workers = Self::asking(questions.clone(), settings.cache, settings.stale_max);
         (ApiKeys::asking(questions, settings), workers)
     }

@@ -144,6 +144,11 @@ impl Keys {
         format!("{}:task:result", self.namespace)
     }
 
+    /// What happened that somebody may ask for later.
+    pub(super) fn audit(&self) -> String {
+        format!("{}:gateway:audit", self.namespace)
+    }
+
     /// Results that wait for their store.
     pub(super) fn spool(&self) -> String {
         format!("{}:gateway:spool", self.namespace)

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, worker_id};
+use super::{Worker, said, worker_id};
 
 /// What a test may want otherwise.
 pub(crate) struct Options {
@@ -140,6 +140,7 @@ impl Gateway {
     /// Stops it in good order.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
+        said(self.audit.latest());
         let served = self.served.await.expect("does not panic");
         served.expect("ends in good order");
     }

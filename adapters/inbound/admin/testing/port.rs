@@ -4,17 +4,21 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
+use gateway_core::domain::audit::Action;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::FakeMaster;
 use crate::inbound::Readiness;
-use crate::inbound::admin::{OperatorSide, router};
+use crate::inbound::admin::{Journal, OperatorApi, OperatorSide, router};
+use crate::outbound::SystemClock;
+use crate::outbound::memory::AuditLog;
 
 /// The port without a socket.
 pub(in super::super) struct Port {
     pub(in super::super) master: Arc<FakeMaster>,
+    audit: Arc<AuditLog>,
     pub(in super::super) readiness: Readiness,
     pub(in super::super) stop: CancellationToken,
     router: Router,
@@ -24,7 +28,7 @@ pub(in super::super) struct Port {
 pub(crate) fn routes(side: OperatorSide) -> Router {
     let metrics = Arc::new(String::new);
     router(
-        Some(side),
+        Some((side, None)),
         Readiness::starting(),
         metrics,
         &CancellationToken::new(),
@@ -44,7 +48,13 @@ impl Port {
         let master = Arc::new(FakeMaster::default());
         let readiness = Readiness::starting();
         let stop = CancellationToken::new();
-        let given = local.then(|| -> OperatorSide { (master.clone(), master.clone()) });
+        let audit = Arc::new(AuditLog::default());
+        let journal = Journal {
+            log: audit.clone(),
+            clock: Arc::new(SystemClock),
+        };
+        let given =
+            local.then(|| -> OperatorApi { ((master.clone(), master.clone()), Some(journal)) });
         Self {
             router: router(
                 given,
@@ -53,9 +63,16 @@ impl Port {
                 &stop,
             ),
             master,
+            audit,
             readiness,
             stop,
         }
+    }
+
+    /// What was written down of what operators did.
+    pub(in super::super) fn noted(&self) -> Vec<Action> {
+        let events = self.audit.latest().into_iter();
+        events.map(|event| event.action).collect()
     }
 
     pub(in super::super) async fn get(&self, path: &str) -> (StatusCode, String) {
