@@ -97,9 +97,27 @@ async fn a_connection_without_calls_is_asked_to_end() {
 #[tokio::test]
 async fn a_call_under_way_keeps_its_connection() {
     let gateway = soon_idle().await;
+    let mut raw = Raw::begin(connect(&gateway).await).await;
+    let wait = proto::PollTaskRequest {
+        worker_id: "w-1".into(),
+        timeout_ms: 2_500,
+    };
+    raw.up
+        .send_all(&Frame::whole_call(1, "PollTask", &wait))
+        .await
+        .expect("polls");
 
-    let polled = gateway.worker("w-1").poll(3_000).await;
-    assert!(!polled.expect("is not cut off").has_task);
+    let answer = async {
+        loop {
+            let frame = raw.down.next().await.expect("is not cut off");
+            if frame.kind == kind::GOAWAY || frame.stream == 1 {
+                return frame;
+            }
+        }
+    };
+    assert_eq!(soon(answer).await.kind, kind::HEADERS);
+    // From here on there is none.
+    asked_to_end(&mut raw).await;
     gateway.stop().await;
 }
 
