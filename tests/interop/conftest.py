@@ -41,7 +41,7 @@ def backend(
         return
     with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
         # The operator's API lets the tests play the Master, and see what became of runs.
-        yield {"REDIS_URL": redis.url, "ADMIN_API": "true"}
+        yield {"REDIS_URL": redis.url, "ADMIN_API": "true", "GRPC_REFLECTION": "true"}
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,8 @@ async fn open_connections_are_safe_from_those_that_only_begin() {
         silent.push(connect(&gateway).await);
         worker.beat(0).await.expect("is served beside them");
     }
+    let newcomer = soon(gateway.worker("w-2").beat(0)).await;
+    newcomer.expect("gets in beside them");
     gateway.stop().await;
 }
 

@@ -86,8 +86,8 @@ async fn floods_of_pings_and_settings_harm_nobody_else() {
     let gateway = gateway(|_| {}).await;
     let neighbour = Neighbour::of(&gateway).await;
 
-    let pings = (0..10).map(async |_| attacks::pings(connect(&gateway).await, 5_000).await);
-    let settings = (0..10).map(async |_| attacks::settings(connect(&gateway).await, 1_000).await);
+    let pings = (0..10).map(async |_| attacks::pings(connect(&gateway).await, 2_000).await);
+    let settings = (0..10).map(async |_| attacks::settings(connect(&gateway).await, 500).await);
     tokio::join!(join_all(pings), join_all(settings));
     leave(gateway, neighbour).await;
 }

@@ -56,6 +56,21 @@ impl Frame {
         Self::new(kind::HEADERS, END_HEADERS, stream, &head(path))
     }
 
+    /// A call of the protocol with its message.
+    pub(in crate::edge) fn whole_call(
+        stream: u32,
+        rpc: &str,
+        message: &impl prost::Message,
+    ) -> [Self; 2] {
+        let message = message.encode_to_vec();
+        let length = u32::try_from(message.len()).expect("is short");
+        let packed = [&[0][..], &length.to_be_bytes(), &message].concat();
+        [
+            Self::call(stream, &format!("/antcode.v1.GatewayService/{rpc}")),
+            Self::new(kind::DATA, END_STREAM, stream, &packed),
+        ]
+    }
+
     pub(in crate::edge) fn reset(stream: u32) -> Self {
         Self::new(kind::RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
     }
