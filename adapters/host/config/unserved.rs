@@ -7,10 +7,8 @@ use super::{Backend, Config, ResultStore};
 const JWT: &str = "bearer tokens";
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
-    for (name, what) in [("JWT_SECRET_FILE", JWT)] {
-        if read.is_given(name) {
-            refuse(read, name, what, "unset it");
-        }
+    if read.is_given("JWT_SECRET_FILE") {
+        refuse(read, "JWT_SECRET_FILE", JWT, "unset it");
     }
     let redis = config.backend == Backend::Redis && read.is_sound("GATEWAY_BACKEND");
     if redis && !cfg!(feature = "redis") {
