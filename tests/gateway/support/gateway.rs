@@ -71,6 +71,10 @@ impl Gateway {
     }
 
     /// Starts one.
+    #[expect(
+        clippy::unused_async,
+        reason = "who starts a gateway is within a runtime"
+    )]
     pub(crate) async fn start_with(options: Options) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let backend = memory::Backend::new(&options.memory, &clock);

@@ -126,8 +126,8 @@ pub(in crate::edge) async fn header_bomb<S: AsyncRead + AsyncWrite>(connection: 
     let Raw { mut up, mut down } = Raw::begin(connection).await;
     let mut block = head(CALL);
     block.extend(remembered("x-bomb", &"b".repeat(3900)));
-    // The entry that was remembered last.
-    block.extend([0x80 | 62].repeat(8000));
+    // The entry that was remembered last: 62 in the table of both.
+    block.extend([0xbe].repeat(8000));
     let bomb = Frame::new(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block);
     up.send(&bomb).await.expect("is sent");
     answer(&mut down).await

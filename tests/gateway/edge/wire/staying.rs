@@ -15,9 +15,9 @@ async fn asked_to_end(raw: &mut Raw<TcpStream>) {
     let goaway = goaway.expect("is told before the end");
     assert_eq!(goaway.code(), Some(NO_ERROR));
     // It asks in two steps: the answer to its ping is the second's sign.
-    let ping = soon(raw.down.next_of(kind::PING)).await.expect("asks");
-    let pong = Frame::new(kind::PING, 1, 0, &ping.payload);
-    raw.up.send(&pong).await.expect("answers");
+    let asked = soon(raw.down.next_of(kind::PING)).await.expect("asks");
+    let answer = Frame::new(kind::PING, 1, 0, &asked.payload);
+    raw.up.send(&answer).await.expect("answers");
     let rest = soon(raw.down.rest()).await;
     assert!(
         rest.iter().any(|frame| frame.kind == kind::GOAWAY),
@@ -119,17 +119,17 @@ async fn pings_are_no_calls_and_nothing_to_be_punished_for() {
         }
     };
     let goaway = async {
-        let mut pongs = 0;
+        let mut answers = 0;
         loop {
             let frame = down.next().await.expect("is told before the end");
             match frame.kind {
-                kind::PING => pongs += 1,
-                kind::GOAWAY => return (frame, pongs),
+                kind::PING => answers += 1,
+                kind::GOAWAY => return (frame, answers),
                 _ => {}
             }
         }
     };
-    let (goaway, pongs) = soon(async {
+    let (goaway, answers) = soon(async {
         tokio::select! {
             () = pings => unreachable!("it never ends"),
             told = goaway => told,
@@ -137,6 +137,6 @@ async fn pings_are_no_calls_and_nothing_to_be_punished_for() {
     })
     .await;
     assert_eq!(goaway.code(), Some(NO_ERROR));
-    assert!(pongs > 10, "{pongs} answers");
+    assert!(answers > 10, "{answers} answers");
     gateway.stop().await;
 }
