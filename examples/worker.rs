@@ -34,7 +34,7 @@ type End = (&'static str, i32, String, Timestamp);
 #[derive(clap::Parser)]
 struct Args {
     #[command(flatten)]
-    gateway: connection::Gateway,
+    gateway: connection::Connection,
     /// [default: what a local gateway wrote to .antcode-local-key]
     #[arg(long, env = "ANTCODE_API_KEY", hide_env_values = true, hide_default_value = true,
         default_value_t = fs::read_to_string(".antcode-local-key").unwrap_or_default())]

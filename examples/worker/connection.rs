@@ -5,7 +5,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 /// Where the gateway is, and what to show it.
 #[derive(clap::Args)]
-pub(crate) struct Gateway {
+pub(crate) struct Connection {
     /// With https:// the worker speaks TLS
     #[arg(
         long,
@@ -25,7 +25,7 @@ pub(crate) struct Gateway {
 }
 
 /// A connection that is made with the first call; no call takes longer than `limit`.
-pub(crate) fn open(to: &Gateway, limit: Duration) -> Result<Channel, Box<dyn Error>> {
+pub(crate) fn open(to: &Connection, limit: Duration) -> Result<Channel, Box<dyn Error>> {
     let mut endpoint = Endpoint::new(to.gateway.clone())?
         .timeout(limit)
         .connect_timeout(limit)
@@ -38,7 +38,7 @@ pub(crate) fn open(to: &Gateway, limit: Duration) -> Result<Channel, Box<dyn Err
     Ok(endpoint.connect_lazy())
 }
 
-fn tls(to: &Gateway) -> Result<ClientTlsConfig, Box<dyn Error>> {
+fn tls(to: &Connection) -> Result<ClientTlsConfig, Box<dyn Error>> {
     let read =
         |file: &PathBuf| fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     let mut tls = ClientTlsConfig::new();

@@ -56,6 +56,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str], w
         "AUTH_FAILURES_PER_MINUTE": 10_000,
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
+        # Not everybody is told of it by default.
+        "GRPC_REFLECTION": "true",
     }
     with Gateway(tmp_path_factory.mktemp("gateway"), keys, way, **backend, **settings) as gateway:
         yield gateway

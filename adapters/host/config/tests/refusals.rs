@@ -16,14 +16,6 @@ fn combinations_that_cannot_work_are_problems() {
             "needs GRPC_TLS_CERT_PATH and GRPC_TLS_KEY_PATH",
         ),
         (
-            vec![("GRPC_TLS_CRL_PATH", "l")],
-            "is about client certificates, which needs GRPC_TLS_CA_PATH",
-        ),
-        (
-            vec![("GRPC_TLS_CLIENT_AUTH", "optional")],
-            "is about client certificates, which needs GRPC_TLS_CA_PATH",
-        ),
-        (
             vec![("GRPC_HEARTBEAT_TIMEOUT", "30")],
             "is 30 seconds, but must exceed",
         ),
@@ -64,6 +56,14 @@ fn combinations_that_cannot_work_are_problems() {
 #[test]
 fn settings_that_need_others_are_problems_without_them() {
     for (set, part) in [
+        (
+            vec![("GRPC_TLS_CRL_PATH", "l")],
+            "is about client certificates, which needs GRPC_TLS_CA_PATH",
+        ),
+        (
+            vec![("GRPC_TLS_CLIENT_AUTH", "optional")],
+            "is about client certificates, which needs GRPC_TLS_CA_PATH",
+        ),
         (
             vec![("REDIS_TLS_CERT_PATH", "c"), ("REDIS_URL", "rediss://h")],
             "is set without REDIS_TLS_KEY_PATH",
@@ -127,7 +127,7 @@ fn a_client_certificate_is_required_unless_it_is_said_to_be_optional() {
         (Some("optional"), false),
     ] {
         let auth = set.map(|word| ("GRPC_TLS_CLIENT_AUTH", word));
-        let environment = Environment::from_iter(tls.into_iter().chain(auth));
+        let environment = tls.into_iter().chain(auth).collect();
         let config = Config::load(&Flags::default(), &environment).expect("loads");
         let clients = config.grpc.tls.and_then(|tls| tls.clients);
         assert_eq!(clients.expect("are verified").required, required, "{set:?}");
