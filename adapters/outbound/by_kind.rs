@@ -116,3 +116,70 @@ struct Counts {
     rejected: Counter,
     unavailable: Counter,
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::domain::identity::Secret;
+    use gateway_core::ports::MockAuthenticator;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    fn worker(id: &str) -> WorkerId {
+        WorkerId::parse(id).expect("is an identifier")
+    }
+
+    /// Says that everything is `name`'s.
+    fn everything_is(name: &'static str) -> Arc<dyn Authenticator> {
+        let mut who = MockAuthenticator::new();
+        who.expect_recall()
+            .returning(move |_| Recall::Good(worker(name)));
+        who.expect_authenticate()
+            .returning(move |_| Ok(worker(name)));
+        Arc::new(who)
+    }
+
+    fn out_of_order() -> Arc<dyn Authenticator> {
+        let mut who = MockAuthenticator::new();
+        who.expect_authenticate()
+            .returning(|_| Err(AuthError::Unavailable("away".into())));
+        Arc::new(who)
+    }
+
+    #[test]
+    fn each_kind_is_for_those_who_know_of_it_and_is_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let counted = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            let all = ByKind::new(Ways {
+                keys: Some(everything_is("w-1")),
+                tokens: Some(out_of_order()),
+                ..Ways::default()
+            });
+            let ask = |credential: &Credential| pollster::block_on(all.authenticate(credential));
+            let key = Credential::Key(Secret::new("k"));
+            let token = Credential::Token(Secret::new("t"));
+            let certificate = Credential::Certificate(Arc::default());
+
+            assert_eq!(all.recall(&key), Recall::Good(worker("w-1")));
+            assert_eq!(ask(&key).expect("is known"), worker("w-1"));
+            assert!(matches!(ask(&token), Err(AuthError::Unavailable(_))));
+            for unknown in [&certificate, &Credential::Claim(worker("w-1"))] {
+                assert_eq!(all.recall(unknown), Recall::Unknown);
+                assert!(matches!(ask(unknown), Err(AuthError::Rejected)));
+            }
+        });
+        let counted = counted.render();
+        for (kind, outcome, count) in [
+            ("api key", "accepted", 2),
+            ("token", "unavailable", 1),
+            ("certificate", "rejected", 1),
+            ("certificate", "accepted", 0),
+        ] {
+            let line = format!(
+                "{AUTHENTICATIONS}{{credential=\"{kind}\",outcome=\"{outcome}\"}} {count}\n"
+            );
+            assert!(counted.contains(&line), "{line}{counted}");
+        }
+    }
+}

@@ -125,3 +125,36 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(of: &[(&str, &str)]) -> ApiKeys {
+        let id = |text| WorkerId::parse(text).expect("is an identifier");
+        of.iter()
+            .map(|(worker, key)| (id(worker), digest(key)))
+            .collect()
+    }
+
+    fn recalled(keys: &ApiKeys, key: &str) -> Recall {
+        keys.recall(&Credential::Key(Secret::new(key)))
+    }
+
+    #[tokio::test]
+    async fn keys_that_take_the_place_of_others_are_all_there_are() {
+        let (one, other) = (
+            WorkerId::parse("w-1").expect("is an identifier"),
+            WorkerId::parse("w-2").expect("is an identifier"),
+        );
+        let held = keys(&[("w-1", "old")]);
+        assert_eq!(recalled(&held, "old"), Recall::Good(one.clone()));
+        assert!(held.knows(&one).await.expect("is told"));
+
+        held.replace(&keys(&[("w-2", "new")]));
+        assert_eq!(recalled(&held, "old"), Recall::Unknown);
+        assert_eq!(recalled(&held, "new"), Recall::Good(other.clone()));
+        assert!(!held.knows(&one).await.expect("is told"));
+        assert!(held.recalls(&other));
+    }
+}

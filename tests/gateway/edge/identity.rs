@@ -61,7 +61,9 @@ fn signature(worker: &str, at: i64, nonce: &str, secret: &str) -> Vec<(&'static 
 
 /// In lower-case hex.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.map(|digit| char::from_digit(digit.into(), 16));
+    digits.map(|digit| digit.expect("is below 16")).collect()
 }
 
 /// A heartbeat with these headers and no other.

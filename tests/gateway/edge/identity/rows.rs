@@ -39,9 +39,10 @@ pub(super) struct Row {
 
 pub(super) type Outcome = Result<(), Status>;
 
-macro_rules! row {
-    ($field:literal, $names:ident, $of:ident, $call:ident, |$own:ident, $value:ident| $message:expr) => {
-        Row {
+/// Each row: the field, what it names, whose name is put there; the call, and its message.
+macro_rules! rows {
+    ($($field:literal $names:ident $of:ident: $call:ident |$own:ident, $value:ident| $message:expr;)*) => {
+        vec![$(Row {
             field: $field,
             names: Names::$names,
             of: |objects| &objects.$of,
@@ -51,7 +52,7 @@ macro_rules! row {
                     worker.client().$call(request).await.map(drop)
                 })
             },
-        }
+        }),*]
     };
 }
 
@@ -132,203 +133,57 @@ fn ack(own: &Objects) -> proto::AckTaskRequest {
 
 /// The fields of unary calls.
 pub(super) fn unary() -> Vec<Row> {
+    let mut rows = of_workers();
+    rows.extend(of_what_was_given());
+    rows
+}
+
+fn of_workers() -> Vec<Row> {
     use proto::*;
 
-    vec![
-        row!(
-            "Register.worker_id",
-            Worker,
-            worker,
-            register,
-            |_own, worker_id| {
-                RegisterRequest {
-                    worker_id,
-                    ..Default::default()
-                }
-            }
-        ),
-        row!(
-            "PollTask.worker_id",
-            Worker,
-            worker,
-            poll_task,
-            |_own, worker_id| {
-                PollTaskRequest {
-                    worker_id,
-                    timeout_ms: 1,
-                }
-            }
-        ),
-        row!(
-            "SendHeartbeat.worker_id",
-            Worker,
-            worker,
-            send_heartbeat,
-            |_own, worker_id| {
-                SendHeartbeatRequest {
-                    worker_id,
-                    ..Default::default()
-                }
-            }
-        ),
-        row!(
-            "PollControl.worker_id",
-            Worker,
-            worker,
-            poll_control,
-            |_own, worker_id| {
-                PollControlRequest {
-                    worker_id,
-                    timeout_ms: 1,
-                }
-            }
-        ),
-        row!("SendLog.run_id", Given, run, send_log, |_own, run_id| line(
-            run_id
-        )),
-        row!(
-            "SendLogBatch.logs.run_id",
-            Given,
-            run,
-            send_log_batch,
-            |own, run_id| {
-                SendLogBatchRequest {
-                    logs: vec![entry(own.run.clone()), entry(run_id)],
-                }
-            }
-        ),
-        row!(
-            "SendLogChunk.run_id",
-            Given,
-            run,
-            send_log_chunk,
-            |_own, run_id| chunk(run_id)
-        ),
-        row!(
-            "ReportResult.worker_id",
-            Worker,
-            worker,
-            report_result,
-            |own, worker_id| {
-                ReportResultRequest {
-                    worker_id,
-                    ..report(own)
-                }
-            }
-        ),
-        row!(
-            "ReportResult.run_id",
-            Given,
-            run,
-            report_result,
-            |own, run_id| {
-                ReportResultRequest {
-                    run_id,
-                    ..report(own)
-                }
-            }
-        ),
-        row!(
-            "ReportResult.task_id without run_id",
-            Given,
-            run,
-            report_result,
-            |own, task_id| {
-                ReportResultRequest {
-                    run_id: String::new(),
-                    task_id,
-                    ..report(own)
-                }
-            }
-        ),
-        row!(
-            "AckTask.worker_id",
-            Worker,
-            worker,
-            ack_task,
-            |own, worker_id| {
-                AckTaskRequest {
-                    worker_id,
-                    ..ack(own)
-                }
-            }
-        ),
-        row!(
-            "AckTask.receipt_id",
-            Given,
-            receipt,
-            ack_task,
-            |own, receipt_id| {
-                AckTaskRequest {
-                    receipt_id,
-                    ..ack(own)
-                }
-            }
-        ),
-        row!(
-            "AckTask.receipt_id, given back",
-            Given,
-            receipt,
-            ack_task,
-            |own, receipt_id| {
-                AckTaskRequest {
-                    receipt_id,
-                    accepted: false,
-                    ..ack(own)
-                }
-            }
-        ),
-        row!("AckTask.task_id", Own, run, ack_task, |own, task_id| {
-            AckTaskRequest {
-                task_id,
-                ..ack(own)
-            }
-        }),
-        row!(
-            "AckControl.worker_id",
-            Worker,
-            worker,
-            ack_control,
-            |own, worker_id| {
-                AckControlRequest {
-                    worker_id,
-                    receipt_id: own.command.clone(),
-                }
-            }
-        ),
-        row!(
-            "AckControl.receipt_id",
-            Given,
-            command,
-            ack_control,
-            |_own, receipt_id| {
-                AckControlRequest {
-                    worker_id: String::new(),
-                    receipt_id,
-                }
-            }
-        ),
-        row!(
-            "ReportControlResult.worker_id",
-            Worker,
-            worker,
-            report_control_result,
-            |own, worker_id| ControlResultRequest {
-                worker_id,
-                ..reply(own)
-            }
-        ),
-        row!(
-            "ReportControlResult.request_id",
-            Given,
-            request,
-            report_control_result,
-            |own, request_id| ControlResultRequest {
-                request_id,
-                ..reply(own)
-            }
-        ),
-    ]
+    rows! {
+        "Register.worker_id" Worker worker:
+            register |_own, worker_id| RegisterRequest { worker_id, ..Default::default() };
+        "PollTask.worker_id" Worker worker:
+            poll_task |_own, worker_id| PollTaskRequest { worker_id, timeout_ms: 1 };
+        "SendHeartbeat.worker_id" Worker worker:
+            send_heartbeat |_own, worker_id| SendHeartbeatRequest { worker_id, ..Default::default() };
+        "PollControl.worker_id" Worker worker:
+            poll_control |_own, worker_id| PollControlRequest { worker_id, timeout_ms: 1 };
+        "ReportResult.worker_id" Worker worker:
+            report_result |own, worker_id| ReportResultRequest { worker_id, ..report(own) };
+        "AckTask.worker_id" Worker worker:
+            ack_task |own, worker_id| AckTaskRequest { worker_id, ..ack(own) };
+        "AckControl.worker_id" Worker worker:
+            ack_control |own, worker_id| AckControlRequest { worker_id, receipt_id: own.command.clone() };
+        "ReportControlResult.worker_id" Worker worker:
+            report_control_result |own, worker_id| ControlResultRequest { worker_id, ..reply(own) };
+    }
+}
+
+fn of_what_was_given() -> Vec<Row> {
+    use proto::*;
+
+    rows! {
+        "SendLog.run_id" Given run: send_log |_own, run_id| line(run_id);
+        "SendLogBatch.logs.run_id" Given run:
+            send_log_batch |own, run_id| SendLogBatchRequest { logs: vec![entry(own.run.clone()), entry(run_id)] };
+        "SendLogChunk.run_id" Given run: send_log_chunk |_own, run_id| chunk(run_id);
+        "ReportResult.run_id" Given run:
+            report_result |own, run_id| ReportResultRequest { run_id, ..report(own) };
+        "ReportResult.task_id without run_id" Given run:
+            report_result |own, task_id| ReportResultRequest { run_id: String::new(), task_id, ..report(own) };
+        "AckTask.receipt_id" Given receipt:
+            ack_task |own, receipt_id| AckTaskRequest { receipt_id, ..ack(own) };
+        "AckTask.receipt_id, given back" Given receipt:
+            ack_task |own, receipt_id| AckTaskRequest { receipt_id, accepted: false, ..ack(own) };
+        "AckTask.task_id" Own run:
+            ack_task |own, task_id| AckTaskRequest { task_id, ..ack(own) };
+        "AckControl.receipt_id" Given command:
+            ack_control |_own, receipt_id| AckControlRequest { worker_id: String::new(), receipt_id };
+        "ReportControlResult.request_id" Given request:
+            report_control_result |own, request_id| ControlResultRequest { request_id, ..reply(own) };
+    }
 }
 
 /// Those of the live channel.

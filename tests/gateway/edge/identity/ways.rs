@@ -83,9 +83,11 @@ async fn the_first_that_is_valid_counts_and_the_wrong_ones_before_it_are_written
         request.get_mut().worker_id = who.into();
         client.clone().send_heartbeat(request).await.expect(who);
         let events = gateway.audit.latest();
-        let noted = events[before..].iter().map(|event| match &event.action {
-            Action::Rejected { credential, .. } => *credential,
-            other => panic!("{other:?}"),
+        let noted = events[before..].iter().map(|event| {
+            let Action::Rejected { credential, .. } = &event.action else {
+                panic!("{event:?}");
+            };
+            *credential
         });
         assert_eq!(noted.collect::<Vec<_>>(), wrong, "{parts:?}");
     }
