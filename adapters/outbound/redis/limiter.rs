@@ -185,7 +185,7 @@ impl Limiter {
         let until = (self.begun.elapsed() + REST).as_millis();
         let until = u64::try_from(until).unwrap_or(u64::MAX);
         if self.resting.swap(until, Ordering::Relaxed) == 0 {
-            tracing::warn!(%error, "limits: Redis gives no answer, this gateway counts by itself");
+            tracing::warn!(%error, "limits: Redis is out of reach, this gateway counts by itself");
         }
     }
 
