@@ -1,5 +1,7 @@
 //! The live channel: one task for each, which listens to the worker and to the platform at once.
 
+mod held;
+
 use std::collections::HashMap;
 use std::future::pending;
 use std::time::Duration;
@@ -10,20 +12,19 @@ use gateway_core::domain::id::{ReceiptId, TaskId};
 use gateway_core::domain::identity::Caller;
 use gateway_core::domain::limit::Class;
 use gateway_core::ports::{LimitError, ResultError};
-use metrics::gauge;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use self::held::{Counted, Held, again};
 use super::calls::{Calls, warn_of};
 use super::convert;
 use super::handoff::Handoff;
 use super::proto::{self, master_message, worker_message};
 use super::request_id;
 use super::status::{self, status};
-use crate::metrics::LIVE_CHANNELS;
 
 /// Messages that wait for the connection. A worker that reads slowly holds up its own commands
 /// and nobody else's.
@@ -61,24 +62,8 @@ pub(super) struct Session {
     cancels: HashMap<TaskId, Vec<ReceiptId>>,
     /// What came too soon, and when it is tried again. Until then nothing more is read, so that the
     /// worker is slowed down by HTTP/2 itself.
-    held: Option<(proto::WorkerMessage, Instant)>,
+    held: Option<Held>,
     _counted: Counted,
-}
-
-/// A live channel that is open.
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        gauge!(LIVE_CHANNELS).increment(1);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        gauge!(LIVE_CHANNELS).decrement(1);
-    }
 }
 
 /// Why a channel ends, if not because the worker closed it.
@@ -293,14 +278,6 @@ impl Session {
             message: Ok(message),
             handoff: None,
         });
-    }
-}
-
-/// Waits until what is held back may be tried again; for ever, if nothing is.
-async fn again(held: Option<&(proto::WorkerMessage, Instant)>) {
-    match held {
-        Some((_, at)) => sleep_until(*at).await,
-        None => pending().await,
     }
 }
 

@@ -19,8 +19,9 @@ use super::link::{Link, LinkError};
 use super::reply;
 use super::script::Script;
 
-/// How long Redis may take. It is no use to wait longer for leave to do something.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// The part of the time for a command that Redis may take. It is no use to wait long for leave to
+/// do something.
+const PATIENCE: u32 = 20;
 
 /// How long Redis is left alone after it gave no answer.
 const REST: Duration = Duration::from_secs(1);
@@ -136,8 +137,9 @@ impl Limiter {
         let Some(ask) = spent.map_err(Unpaid::Refused)? else {
             return Ok(());
         };
-        let answer = timeout(PATIENCE, self.ask(bucket, ask)).await;
-        match answer.unwrap_or(Err(LinkError::Overdue(PATIENCE))) {
+        let patience = self.link.timeout() / PATIENCE;
+        let answer = timeout(patience, self.ask(bucket, ask)).await;
+        match answer.unwrap_or(Err(LinkError::Overdue(patience))) {
             Ok(answer) => {
                 self.back();
                 let settled = purse.settle(bucket.rate, ask, answer, self.begun.elapsed());
@@ -185,7 +187,7 @@ impl Limiter {
         let until = (self.begun.elapsed() + REST).as_millis();
         let until = u64::try_from(until).unwrap_or(u64::MAX);
         if self.resting.swap(until, Ordering::Relaxed) == 0 {
-            tracing::warn!(%error, "limits: Redis gives no answer, this gateway counts by itself");
+            tracing::warn!(%error, "limits: Redis is out of reach, this gateway counts by itself");
         }
     }
 

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_was_spent_beyond_the_lease_is_paid_for_with_the_next() {
         let (rate, mut purse) = (rate(160.0, 160), Purse::default());
-        purse.free.take(1_000.0);
+        purse.free.take(1_000_000.0);
         let ask = spend(&mut purse, rate, NOW).expect("is to be asked");
         let answer = Answer {
             taken: Some(10.0),
