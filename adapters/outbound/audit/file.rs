@@ -1,15 +1,15 @@
 //! The file of the audit, and those it is rotated into.
 
+mod ends;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use self::ends::{end, first, may_be_torn};
 use super::Settings;
 use super::record::Chain;
 use super::verify::{rotated, sibling};
-
-/// How much is read of the end of a file; no record is nearly so long.
-const TAIL: u64 = 1 << 20;
 
 /// Why the audit cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -122,8 +122,9 @@ impl Log {
         restrict(&file)?;
         let before = file.metadata()?.len();
         let (size, last) = end(&mut file)?;
-        if size < before {
-            file.set_len(size)?;
+        // What is no audit of ours is left as it is.
+        if last.is_none() && before > 0 && !may_be_torn(&mut file)? {
+            return Err(Trouble::Broken("it holds something else".to_owned()));
         }
         let mut start = Start {
             torn: before - size,
@@ -139,6 +140,9 @@ impl Log {
         };
         if let Some(line) = last {
             start.chain.follow(&line, true).map_err(Trouble::Broken)?;
+        }
+        if size < before {
+            file.set_len(size)?;
         }
         let first = match first(&mut file)? {
             Some(first) => first,
@@ -269,32 +273,4 @@ fn same(path: &fs::Metadata, file: &File) -> bool {
 #[cfg(not(unix))]
 fn same(_: &fs::Metadata, _: &File) -> bool {
     true
-}
-
-/// How many bytes of a file are whole lines, and the last of them, without its line break.
-fn end(file: &mut File) -> io::Result<(u64, Option<Vec<u8>>)> {
-    let length = file.metadata()?.len();
-    let start = length.saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    Read::by_ref(file).take(TAIL).read_to_end(&mut tail)?;
-    let Some(stop) = tail.iter().rposition(|byte| *byte == b'\n') else {
-        return Ok((0, None));
-    };
-    let line = match tail[..stop].iter().rposition(|byte| *byte == b'\n') {
-        Some(before) => &tail[before + 1..stop],
-        None => &tail[..stop],
-    };
-    Ok((start + stop as u64 + 1, Some(line.to_vec())))
-}
-
-/// The number of the first record of a file, if it has one.
-fn first(file: &mut File) -> io::Result<Option<u64>> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut head = Vec::new();
-    Read::by_ref(file).take(TAIL).read_to_end(&mut head)?;
-    let line = head.split(|byte| *byte == b'\n').next();
-    let mut chain = Chain::default();
-    let read = line.is_some_and(|line| chain.follow(line, true).is_ok());
-    Ok(read.then_some(chain.last))
 }

@@ -213,6 +213,21 @@ async fn nothing_is_written_after_what_is_no_record() {
 }
 
 #[tokio::test]
+async fn what_is_no_audit_is_left_alone() {
+    for foreign in [
+        "no line break",
+        "a line\nand the beginning of one",
+        "\0\0\0\0",
+    ] {
+        let (_folder, file) = folder();
+        fs::write(&file, foreign).expect("writes");
+        let refused = AuditFile::open(settings(&file), Arc::new(SystemClock));
+        assert!(matches!(refused, Err(OpenError::Broken(..))), "{foreign:?}");
+        assert_eq!(fs::read_to_string(&file).expect("reads"), foreign);
+    }
+}
+
+#[tokio::test]
 async fn a_file_has_one_writer() {
     let (_folder, file) = folder();
     let first = AuditFile::open(settings(&file), Arc::new(SystemClock)).expect("opens");

@@ -1,10 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
-use gateway_core::domain::audit::Action;
+use gateway_core::domain::audit::{Action, AuditEvent};
+use gateway_core::domain::time::Timestamp;
+use gateway_core::ports::{AuditLog, MockClock};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -12,13 +14,21 @@ use tower::Service;
 use super::FakeMaster;
 use crate::inbound::Readiness;
 use crate::inbound::admin::{Journal, OperatorApi, OperatorSide, router};
-use crate::outbound::SystemClock;
-use crate::outbound::memory::AuditLog;
+
+/// What was written down.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Action>>);
+
+impl AuditLog for Notes {
+    fn record(&self, event: AuditEvent) {
+        self.0.lock().expect("is whole").push(event.action);
+    }
+}
 
 /// The port without a socket.
 pub(in super::super) struct Port {
     pub(in super::super) master: Arc<FakeMaster>,
-    audit: Arc<AuditLog>,
+    notes: Arc<Notes>,
     pub(in super::super) readiness: Readiness,
     pub(in super::super) stop: CancellationToken,
     router: Router,
@@ -48,10 +58,12 @@ impl Port {
         let master = Arc::new(FakeMaster::default());
         let readiness = Readiness::starting();
         let stop = CancellationToken::new();
-        let audit = Arc::new(AuditLog::default());
+        let notes = Arc::new(Notes::default());
+        let mut clock = MockClock::new();
+        clock.expect_now().return_const(Timestamp::UNIX_EPOCH);
         let journal = Journal {
-            log: audit.clone(),
-            clock: Arc::new(SystemClock),
+            log: notes.clone(),
+            clock: Arc::new(clock),
         };
         let given =
             local.then(|| -> OperatorApi { ((master.clone(), master.clone()), Some(journal)) });
@@ -63,7 +75,7 @@ impl Port {
                 &stop,
             ),
             master,
-            audit,
+            notes,
             readiness,
             stop,
         }
@@ -71,8 +83,7 @@ impl Port {
 
     /// What was written down of what operators did.
     pub(in super::super) fn noted(&self) -> Vec<Action> {
-        let events = self.audit.latest().into_iter();
-        events.map(|event| event.action).collect()
+        self.notes.0.lock().expect("is whole").clone()
     }
 
     pub(in super::super) async fn get(&self, path: &str) -> (StatusCode, String) {
