@@ -102,7 +102,7 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
     tokio::spawn(counted.clone().upkeep());
     let plugged = plug::plug(config)?;
-    let metrics = scrape::metrics(counted, &plugged);
+    let metrics = scrape::metrics(counted, plugged.looks, plugged.gateway.clock.clone());
     reload::spawn(plugged.reloadables, &signals::reload()?);
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.

@@ -4,6 +4,7 @@ use gateway_adapters::host::Config;
 
 use super::Outcome;
 use super::plug::{Common, Remote, Results, Shared, Who};
+use super::scrape::Seen;
 
 #[cfg(feature = "mysql")]
 use super::plug::answers;
@@ -27,7 +28,7 @@ mod with {
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who, answers};
+    use super::{Common, Config, Outcome, Remote, Results, Seen, Shared, Who, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -71,13 +72,19 @@ mod with {
                 name: "MySQL",
                 away: self.link.away(),
                 vital,
-                connections: {
-                    let link = self.link.clone();
-                    Arc::new(move || {
-                        let (idle, busy) = link.connections();
-                        vec![("idle", idle), ("busy", busy)]
-                    })
-                },
+            }
+        }
+
+        /// It, as the metrics have it.
+        pub(in super::super) fn seen(&self) -> Seen {
+            let link = self.link.clone();
+            Seen {
+                name: "mysql",
+                away: self.link.away(),
+                connections: Box::new(move || {
+                    let (idle, busy) = link.connections();
+                    vec![("idle", idle), ("busy", busy)]
+                }),
             }
         }
 
@@ -177,7 +184,7 @@ mod with {
 mod without {
     use std::future::Ready;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who};
+    use super::{Common, Config, Outcome, Remote, Results, Seen, Shared, Who};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
@@ -191,6 +198,10 @@ mod without {
         }
 
         pub(in super::super) fn remote(&self, _vital: bool) -> Remote {
+            match *self {}
+        }
+
+        pub(in super::super) fn seen(&self) -> Seen {
             match *self {}
         }
 

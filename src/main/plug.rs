@@ -21,6 +21,7 @@ use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
 use super::database::Database;
+use super::scrape::{Looks, Seen};
 use super::{Outcome, redis};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
@@ -33,8 +34,8 @@ pub(super) struct Plugged {
     pub(super) operator_side: OperatorSide,
     /// What can be away.
     pub(super) backends: Vec<Remote>,
-    /// How many results wait for the database, where they can.
-    pub(super) backlog: Option<watch::Receiver<Backlog>>,
+    /// What is looked at when somebody asks for the metrics.
+    pub(super) looks: Looks,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
     /// What is read anew without a restart.
@@ -53,12 +54,7 @@ pub(super) struct Remote {
     pub(super) away: Away,
     /// Whether nothing of use can be done without it.
     pub(super) vital: bool,
-    /// How many connections there are to it, by what they do.
-    pub(super) connections: Connections,
 }
-
-/// Counts connections, by what they do.
-pub(super) type Connections = Arc<dyn Fn() -> Vec<(&'static str, u32)> + Send + Sync>;
 
 impl Remote {
     /// What stands in the way, if it is away. From here on a change is one from now.
@@ -115,12 +111,17 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
     };
+    let seen = database.as_ref().map(Database::seen);
+    let looks = Looks {
+        backends: store.seen.into_iter().chain(seen).collect(),
+        backlog: results.backlog,
+    };
     let patience = patience(config);
     Ok(Plugged {
         gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
         backends,
-        backlog: results.backlog,
+        looks,
         database,
         reloadables: Vec::new(),
         local_key: who.local_key,
@@ -186,6 +187,8 @@ pub(super) struct Store {
     /// What results need that others share, if anything is shared.
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
+    /// The backend, as the metrics have it.
+    pub(super) seen: Option<Seen>,
     pub(super) what: &'static str,
 }
 
@@ -209,6 +212,7 @@ impl Store {
             operator_side: (backend.master, backend.dead_letters),
             shared: None,
             backends: Vec::new(),
+            seen: None,
             what: MEMORY,
         }
     }

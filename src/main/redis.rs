@@ -14,6 +14,8 @@ use super::Outcome;
 use super::plug::{Common, Store};
 #[cfg(feature = "redis")]
 use super::plug::{Remote, Shared};
+#[cfg(feature = "redis")]
+use super::scrape::Seen;
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]
@@ -21,14 +23,20 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
-    let connected = backend.clone();
     Ok(Store {
         backends: vec![Remote {
             name: "Redis",
             away: backend.away(),
             vital: true,
-            connections: Arc::new(move || vec![("open", connected.connections())]),
         }],
+        seen: Some(Seen {
+            name: "redis",
+            away: backend.away(),
+            connections: {
+                let backend = backend.clone();
+                Box::new(move || vec![("open", backend.connections())])
+            },
+        }),
         shared: Some(Shared {
             #[cfg(feature = "mysql")]
             result_feed: backend.result_feed,
