@@ -125,18 +125,28 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
         database,
         reloadables: Vec::new(),
         local_key: who.local_key,
-        behind: vec![
-            ("task queue", store.what),
-            ("control channel", store.what),
-            ("log sink", store.what),
-            ("worker registry", store.what),
-            ("run owners", store.what),
-            ("result store", results.what),
-            ("authenticator", who.what),
-            ("limiter", limit),
-            ("audit log", "the log, target audit"),
-        ],
+        behind: behind(store.what, results.what, who.what, limit),
     })
+}
+
+/// What is behind each port; most are of one `store`.
+fn behind(
+    store: &'static str,
+    results: &'static str,
+    who: &'static str,
+    limit: &'static str,
+) -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("task queue", store),
+        ("control channel", store),
+        ("log sink", store),
+        ("worker registry", store),
+        ("run owners", store),
+        ("result store", results),
+        ("authenticator", who),
+        ("limiter", limit),
+        ("audit log", "the log, target audit"),
+    ]
 }
 
 /// Where results go.
