@@ -125,9 +125,8 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
     tokio::spawn(counted.clone().upkeep());
     let plugged = plug::plug(config, audit::Audit::open)?;
-    let metrics = scrape::metrics(counted, &plugged);
     let file = plugged.audit.file.clone();
-    let served = serve_plugged(config, plugged, metrics, stop).await;
+    let served = serve_plugged(config, plugged, counted, stop).await;
     // Whatever was done on the way out belongs to the audit, too.
     if let Some(file) = file {
         file.close().await;
@@ -138,10 +137,11 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
 async fn serve_plugged(
     config: &Config,
     plugged: Plugged,
-    metrics: admin::Metrics,
+    counted: Metrics,
     stop: CancellationToken,
 ) -> Outcome<()> {
     let (log, clock) = (plugged.audit.log.clone(), plugged.gateway.clock.clone());
+    let metrics = scrape::metrics(counted, plugged.looks, clock.clone());
     let observer = audit::of_reloads(log.clone(), clock.clone());
     reload::spawn(plugged.reloadables, &signals::reload()?, &observer);
     if let Some(acceptor) = plugged.tls.clone() {

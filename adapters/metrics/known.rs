@@ -2,8 +2,8 @@ use metrics::{Label, counter, gauge, histogram};
 
 use super::{
     AUDIT_EVENTS, AUTHENTICATIONS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS,
-    CONNECTIONS_ENDED, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, RESULTS,
-    SPOOL_AGE, SPOOL_DEPTH, TASKS,
+    CONNECTIONS_ENDED, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, REFUSALS,
+    RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS, WAITING_POLLS,
 };
 
 /// The calls, as the label `rpc` has them; whatever else a client asks for is `other`.
@@ -66,21 +66,34 @@ const CREDENTIALS: &[&str] = &[
     "none",
 ];
 
-const AUTHENTICATION_OUTCOMES: &[&str] = &["accepted", "rejected", "unavailable", "throttled"];
+const CREDENTIAL_OUTCOMES: &[&str] = &["accepted", "rejected", "unavailable", "throttled"];
 
-const CONNECTION_ENDS: &[&str] = &[
+const REFUSING: &[&str] = &[
+    "control",
+    "poll",
+    "log",
+    "log_bytes",
+    "gateway_calls",
+    "worker_calls",
+    "worker_polls",
+];
+
+const ENDS: &[&str] = &[
     "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
 ];
 
+const AUDIT_OUTCOMES: &[&str] = &["written", "dropped", "streamed", "stream_dropped"];
+
+/// As the log has them where it says what was plugged in.
 const PORTS: &[&str] = &[
     "authenticator",
-    "control_channel",
+    "control channel",
     "limiter",
-    "log_sink",
-    "result_store",
-    "run_owners",
-    "task_queue",
-    "worker_registry",
+    "log sink",
+    "result store",
+    "run owners",
+    "task queue",
+    "worker registry",
 ];
 
 /// The metrics that are there from the start, with the values of each of their labels. The others
@@ -88,6 +101,7 @@ const PORTS: &[&str] = &[
 const KNOWN: &[(&str, &[&[&str]])] = &[
     (CALLS, &[RPCS, CODES]),
     (CALL_SECONDS, &[RPCS]),
+    (WAITING_POLLS, &[&["task", "control"]]),
     (LIVE_CHANNELS, &[]),
     (TASKS, &[TASK_EVENTS]),
     (LOG_LINES, &[]),
@@ -95,11 +109,12 @@ const KNOWN: &[(&str, &[&[&str]])] = &[
     (RESULTS, &[RESULT_OUTCOMES]),
     (SPOOL_DEPTH, &[]),
     (SPOOL_AGE, &[]),
+    (AUTHENTICATIONS, &[CREDENTIALS, CREDENTIAL_OUTCOMES]),
+    (REFUSALS, &[REFUSING]),
+    (CONNECTIONS_ENDED, &[ENDS]),
     (CONNECTIONS, &[&["handshaking", "open"]]),
-    (AUTHENTICATIONS, &[CREDENTIALS, AUTHENTICATION_OUTCOMES]),
-    (CONNECTIONS_ENDED, &[CONNECTION_ENDS]),
     (HANDSHAKES, &[&["done", "failed", "overdue"]]),
-    (AUDIT_EVENTS, &[&["written", "dropped"]]),
+    (AUDIT_EVENTS, &[AUDIT_OUTCOMES]),
     (BACKEND_SECONDS, &[PORTS]),
 ];
 

@@ -25,13 +25,13 @@ pub fn metered(ports: Ports, patience: Patience) -> Ports {
     let tasks = Tasks::new(patience);
     Ports {
         authenticator: Metered::around(ports.authenticator, "authenticator", ()),
-        control_channel: Metered::around(ports.control_channel, "control_channel", ()),
+        control_channel: Metered::around(ports.control_channel, "control channel", ()),
         limiter: Metered::around(ports.limiter, "limiter", ()),
-        log_sink: Metered::around(ports.log_sink, "log_sink", Logs::new()),
-        result_store: Metered::around(ports.result_store, "result_store", Results::new()),
-        run_owners: Metered::around(ports.run_owners, "run_owners", ()),
-        task_queue: Metered::around(ports.task_queue, "task_queue", tasks),
-        worker_registry: Metered::around(ports.worker_registry, "worker_registry", ()),
+        log_sink: Metered::around(ports.log_sink, "log sink", Logs::new()),
+        result_store: Metered::around(ports.result_store, "result store", Results::new()),
+        run_owners: Metered::around(ports.run_owners, "run owners", ()),
+        task_queue: Metered::around(ports.task_queue, "task queue", tasks),
+        worker_registry: Metered::around(ports.worker_registry, "worker registry", ()),
         ..ports
     }
 }

@@ -33,7 +33,11 @@ impl Breakers {
         vital: bool,
     ) -> Arc<Guarded<P>> {
         let breaker = Breaker::new(port, self.slow, self.away.clone());
-        self.made.push(Remote::breaker(port, breaker.open(), vital));
+        self.made.push(Remote {
+            name: port,
+            away: breaker.open(),
+            vital,
+        });
         Arc::new(Guarded::new(adapter, breaker))
     }
 

@@ -4,10 +4,11 @@ use gateway_adapters::host::Config;
 
 use super::Outcome;
 use super::plug::{Common, Remote, Results, Shared};
+use super::scrape::Seen;
 use super::who::Known;
 
 #[cfg(feature = "mysql")]
-use super::plug::{Connections, answers};
+use super::plug::answers;
 
 #[cfg(feature = "mysql")]
 pub(super) use with::{Database, link};
@@ -29,7 +30,7 @@ mod with {
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Common, Config, Connections, Known, Outcome, Remote, Results, Shared, answers};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Seen, Shared, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -76,21 +77,25 @@ mod with {
 
         /// It, and what is asked of it, as those that can be away.
         pub(in super::super) fn remotes(&self, vital: bool) -> Vec<Remote> {
-            let link = self.link.clone();
-            let connections: Connections = Arc::new(move || {
-                let (idle, busy) = link.connections();
-                vec![("idle", idle), ("busy", busy)]
-            });
+            let remote = |name, away, vital| Remote { name, away, vital };
             vec![
-                Remote {
-                    name: "MySQL",
-                    away: self.link.away(),
-                    vital,
-                    connections: Some(connections),
-                },
-                Remote::breaker("result store", self.result_breaker.open(), vital),
-                Remote::breaker("API keys", self.key_breaker.open(), false),
+                remote("MySQL", self.link.away(), vital),
+                remote("result store", self.result_breaker.open(), vital),
+                remote("API keys", self.key_breaker.open(), false),
             ]
+        }
+
+        /// It, as the metrics have it.
+        pub(in super::super) fn seen(&self) -> Seen {
+            let link = self.link.clone();
+            Seen {
+                name: "mysql",
+                away: self.link.away(),
+                connections: Box::new(move || {
+                    let (idle, busy) = link.connections();
+                    vec![("idle", idle), ("busy", busy)]
+                }),
+            }
         }
 
         /// Waits until it answers, makes what is absent, if that is wanted, and sees to it that
@@ -195,7 +200,7 @@ mod with {
 mod without {
     use std::future::Ready;
 
-    use super::{Common, Config, Known, Outcome, Remote, Results, Shared};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Seen, Shared};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
@@ -209,6 +214,10 @@ mod without {
         }
 
         pub(in super::super) fn remotes(&self, _vital: bool) -> Vec<Remote> {
+            match *self {}
+        }
+
+        pub(in super::super) fn seen(&self) -> Seen {
             match *self {}
         }
 

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use super::audit::Audit;
 use super::database::Database;
+use super::scrape::{Looks, Seen};
 use super::{Outcome, connections, limits, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
@@ -36,8 +37,8 @@ pub(super) struct Plugged {
     pub(super) operator_side: OperatorSide,
     /// What can be away.
     pub(super) backends: Vec<Remote>,
-    /// How many results wait for the database, where they can.
-    pub(super) backlog: Option<watch::Receiver<Backlog>>,
+    /// What is looked at when somebody asks for the metrics.
+    pub(super) looks: Looks,
     /// What secures the workers' port, if that is asked for.
     pub(super) tls: Option<Arc<Acceptor>>,
     /// The database, if anything is asked of it.
@@ -60,24 +61,9 @@ pub(super) struct Remote {
     pub(super) away: Away,
     /// Whether nothing of use can be done without it.
     pub(super) vital: bool,
-    /// How many connections there are to it, by what they do; none to what is only a part of one.
-    pub(super) connections: Option<Connections>,
 }
 
-/// Counts connections, by what they do.
-pub(super) type Connections = Arc<dyn Fn() -> Vec<(&'static str, u32)> + Send + Sync>;
-
 impl Remote {
-    /// A breaker before the adapter of a port, as something that can be away.
-    pub(super) fn breaker(name: &'static str, open: Away, vital: bool) -> Self {
-        Self {
-            name,
-            away: open,
-            vital,
-            connections: None,
-        }
-    }
-
     /// What stands in the way, if it is away. From here on a change is one from now.
     pub(super) fn obstacle(&mut self) -> Option<String> {
         let reason = self.away.borrow_and_update();
@@ -149,29 +135,45 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
     };
+    let seen = database.as_ref().map(Database::seen);
+    let looks = Looks {
+        backends: store.seen.into_iter().chain(seen).collect(),
+        backlog: results.backlog,
+    };
     let patience = patience(config);
     Ok(Plugged {
         gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
         backends,
-        backlog: results.backlog,
+        looks,
         tls,
         database,
         reloadables,
         local_key: who.local_key,
-        behind: vec![
-            ("task queue", store.what),
-            ("control channel", store.what),
-            ("log sink", store.what),
-            ("worker registry", store.what),
-            ("run owners", store.what),
-            ("result store", results.what),
-            ("authenticator", who.what),
-            ("limiter", limit.what),
-            ("audit log", audit.what),
-        ],
+        behind: behind(store.what, results.what, who.what, limit.what, audit.what),
         audit,
     })
+}
+
+/// What is behind each port; most are of one `store`.
+fn behind(
+    store: &'static str,
+    results: &'static str,
+    who: &'static str,
+    limit: &'static str,
+    audit: &'static str,
+) -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("task queue", store),
+        ("control channel", store),
+        ("log sink", store),
+        ("worker registry", store),
+        ("run owners", store),
+        ("result store", results),
+        ("authenticator", who),
+        ("limiter", limit),
+        ("audit log", audit),
+    ]
 }
 
 /// Where results go.
@@ -223,6 +225,8 @@ pub(super) struct Store {
     /// What results need that others share, if anything is shared.
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
+    /// The backend, as the metrics have it.
+    pub(super) seen: Option<Seen>,
     pub(super) what: &'static str,
     /// Redis itself, where it is there.
     #[cfg(feature = "redis")]
@@ -250,6 +254,7 @@ impl Store {
             operator_side: (backend.master, backend.dead_letters),
             shared: None,
             backends: Vec::new(),
+            seen: None,
             what: MEMORY,
             #[cfg(feature = "redis")]
             redis: None,

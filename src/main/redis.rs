@@ -18,6 +18,8 @@ use super::breakers::Breakers;
 use super::plug::{Common, Store};
 #[cfg(feature = "redis")]
 use super::plug::{Remote, Shared};
+#[cfg(feature = "redis")]
+use super::scrape::Seen;
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]
@@ -38,16 +40,20 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let task_queue = breakers.before(backend.task_queue, "task queue", true);
     let worker_registry = breakers.before(backend.worker_registry, "worker registry", false);
     let mut backends = breakers.made();
-    let connected = redis.clone();
     backends.push(Remote {
         name: "Redis",
-        away,
+        away: away.clone(),
         vital: true,
-        connections: Some(Arc::new(move || vec![("open", connected.connections())])),
     });
+    let connected = redis.clone();
     Ok(Store {
         redis: Some(redis),
         backends,
+        seen: Some(Seen {
+            name: "redis",
+            away,
+            connections: Box::new(move || vec![("open", connected.connections())]),
+        }),
         shared: Some(Shared {
             #[cfg(feature = "mysql")]
             result_feed: backend.result_feed,

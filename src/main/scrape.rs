@@ -7,44 +7,42 @@ use gateway_adapters::inbound::admin;
 use gateway_adapters::metrics::{BACKEND_UP, POOL, SPOOL_AGE, SPOOL_DEPTH};
 use gateway_core::ports::{Backlog, Clock};
 use metrics::gauge;
+use tokio::sync::watch;
 
-use super::plug::{Away, Connections, Plugged, Remote};
+use super::plug::Away;
+
+/// What is looked at.
+pub(super) struct Looks {
+    pub(super) backends: Vec<Seen>,
+    /// How many results wait for the database, where they can.
+    pub(super) backlog: Option<watch::Receiver<Backlog>>,
+}
+
+/// A backend, as the metrics have it.
+pub(super) struct Seen {
+    pub(super) name: &'static str,
+    pub(super) away: Away,
+    /// How many connections there are to it, by what they do.
+    pub(super) connections: Box<dyn Fn() -> Vec<(&'static str, u32)> + Send + Sync>,
+}
 
 /// All that is told when somebody asks: what was counted, and how things are.
-pub(super) fn metrics(counted: Metrics, plugged: &Plugged) -> admin::Metrics {
-    let backends: Vec<_> = plugged.backends.iter().filter_map(Backend::new).collect();
-    let backlog = plugged.backlog.clone();
-    let clock = plugged.gateway.clock.clone();
+pub(super) fn metrics(counted: Metrics, looks: Looks, clock: Arc<dyn Clock>) -> admin::Metrics {
     Arc::new(move || {
-        backends.iter().for_each(Backend::look);
-        if let Some(backlog) = &backlog {
+        looks.backends.iter().for_each(Seen::look);
+        if let Some(backlog) = &looks.backlog {
             look(&backlog.borrow(), &*clock);
         }
         counted.render()
     })
 }
 
-struct Backend {
-    name: String,
-    away: Away,
-    connections: Connections,
-}
-
-impl Backend {
-    /// A breaker is no backend: it tells of itself.
-    fn new(remote: &Remote) -> Option<Self> {
-        Some(Self {
-            name: remote.name.to_ascii_lowercase(),
-            away: remote.away.clone(),
-            connections: remote.connections.clone()?,
-        })
-    }
-
+impl Seen {
     fn look(&self) {
         let up = self.away.borrow().is_none();
-        gauge!(BACKEND_UP, "backend" => self.name.clone()).set(f64::from(u8::from(up)));
+        gauge!(BACKEND_UP, "backend" => self.name).set(f64::from(u8::from(up)));
         for (state, count) in (self.connections)() {
-            gauge!(POOL, "backend" => self.name.clone(), "state" => state).set(count);
+            gauge!(POOL, "backend" => self.name, "state" => state).set(count);
         }
     }
 }

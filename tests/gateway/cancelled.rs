@@ -100,7 +100,7 @@ async fn ten_thousand_polls_given_up_at_any_moment_lose_nothing() {
     let gateway = Gateway::start_with(Options {
         workers: names.clone(),
         // How fast polls that were given up are noticed is not what this is about.
-        port: |port| port.max_polls_per_worker = 1_000,
+        adjust: |port| port.max_polls_per_worker = 1_000,
         ..Options::default()
     })
     .await;

@@ -112,12 +112,9 @@ pub async fn serve(
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
     let health = HealthReporter::new();
+    let routes = routes(&health, service, settings.reflection)?;
     let port = Port {
-        calls: MeasureLayer::new().layer(door.layer(routes(
-            &health,
-            service,
-            settings.reflection,
-        )?)),
+        calls: MeasureLayer::new().layer(door.layer(routes)),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
         handshakes: Semaphore::new(settings.limits.max_handshakes),

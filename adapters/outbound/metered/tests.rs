@@ -71,7 +71,7 @@ fn each_thing_that_befalls_a_task_is_counted_once() {
         queue.expect_bury().returning(|_, _, _| Ok(Settled::Now));
         queue.expect_release().returning(|_, _| Ok(()));
         let counts = Tasks::new(Patience::default());
-        let queue = Metered::around(Arc::new(queue) as Arc<dyn TaskQueue>, "task_queue", counts);
+        let queue = Metered::around(Arc::new(queue) as Arc<dyn TaskQueue>, "task queue", counts);
 
         let (worker, receipt) = (worker(), receipt());
         for _ in 0..4 {
@@ -94,7 +94,7 @@ fn each_thing_that_befalls_a_task_is_counted_once() {
         told,
         [
             // Of the nine calls the four that wait are not measured.
-            "backend_call_duration_seconds_count{port=\"task_queue\"} 5",
+            "backend_call_duration_seconds_count{port=\"task queue\"} 5",
             "tasks_total{event=\"dead\"} 1",
             "tasks_total{event=\"given_back\"} 1",
             "tasks_total{event=\"handed_out\"} 2",
@@ -121,7 +121,7 @@ fn reports_are_counted_by_what_became_of_them() {
             .expect_record()
             .returning(move |_| outcomes.next().unwrap_or(Ok(Recorded::Spooled)));
         let store = Arc::new(store) as Arc<dyn ResultStore>;
-        let store = Metered::around(store, "result_store", Results::new());
+        let store = Metered::around(store, "result store", Results::new());
 
         let at = Timestamp::from_second(0).expect("is in range");
         let report = Report::new(run(), worker(), RunStatus::Success, at);
@@ -132,7 +132,7 @@ fn reports_are_counted_by_what_became_of_them() {
     assert_eq!(
         told,
         [
-            "backend_call_duration_seconds_count{port=\"result_store\"} 5",
+            "backend_call_duration_seconds_count{port=\"result store\"} 5",
             "results_total{outcome=\"committed\"} 2",
             "results_total{outcome=\"failed\"} 1",
             "results_total{outcome=\"refused\"} 1",
@@ -169,7 +169,7 @@ fn of_logs_that_is_counted_which_is_stored() {
         };
         sink.expect_store().return_once(move |_| Ok(receipt));
         let sink = Arc::new(sink) as Arc<dyn LogSink>;
-        let sink = Metered::around(sink, "log_sink", Logs::new());
+        let sink = Metered::around(sink, "log sink", Logs::new());
 
         let lines = vec![line.clone(), line];
         sink.append(lines.clone()).await.expect("is stored");
@@ -179,7 +179,7 @@ fn of_logs_that_is_counted_which_is_stored() {
     assert_eq!(
         told,
         [
-            "backend_call_duration_seconds_count{port=\"log_sink\"} 3",
+            "backend_call_duration_seconds_count{port=\"log sink\"} 3",
             "log_bytes_total{kind=\"chunks\"} 3",
             "log_bytes_total{kind=\"lines\"} 10",
             "log_lines_total 2",
