@@ -151,8 +151,7 @@ async fn serve_plugged(
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
     let backends = backends.map(|backend| backend.away.clone()).collect();
-    let migrate = config.database.migrate;
-    let mut first = pin!(prepare(backends, plugged.database, migrate).fuse());
+    let mut first = pin!(prepare(backends, plugged.database, config.database.migrate).fuse());
     if let Ok(prepared) = tokio::time::timeout(FIRST_ANSWER, &mut first).await {
         prepared?;
     }

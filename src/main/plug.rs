@@ -116,12 +116,8 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     reloadables.extend(who.reloadables);
     reloadables.push(limit.reloadable);
     let mut backends = store.backends;
-    let remote = database.as_ref();
-    backends.extend(
-        remote
-            .into_iter()
-            .flat_map(|database| database.remotes(results.vital)),
-    );
+    let remotes = database.as_ref().map(|it| it.remotes(results.vital));
+    backends.extend(remotes.into_iter().flatten());
     let ports = Ports {
         attempts: who.attempts,
         audit_log: common.audit,
