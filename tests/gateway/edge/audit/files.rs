@@ -81,6 +81,7 @@ async fn a_gateway_that_is_killed_leaves_a_chain_that_goes_on() {
         ("AUDIT_FILE", name),
         ("AUDIT_FILE_MAX_BYTES", "4096"),
         ("AUDIT_FILES_KEPT", "1000"),
+        ("AUTH_FAILURES_PER_MINUTE", "1000000"),
     ];
     for round in 1..=3 {
         let program = Program::start(&settings).await;

@@ -229,8 +229,13 @@ mod on_redis {
             // Gateways leave a mark of life.
             let quiet = |key: &String| !key.contains(":probe:") && !key.contains(self.lively);
             for key in keys.into_iter().filter(quiet) {
-                let dump = self.server.command(&["DUMP", key.as_str()]).await;
-                seen.insert(key, format!("{dump:?}"));
+                // What runs out between two looks would pass for a change.
+                self.server.command(&["PERSIST", key.as_str()]).await;
+                let dump = format!("{:?}", self.server.command(&["DUMP", key.as_str()]).await);
+                // One had run out before.
+                if dump != "Nil" {
+                    seen.insert(key, dump);
+                }
             }
             seen
         }

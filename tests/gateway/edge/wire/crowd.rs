@@ -82,6 +82,7 @@ async fn open_connections_are_safe_from_those_that_only_begin() {
 #[tokio::test]
 async fn a_herd_that_comes_at_once_is_served() {
     let gateway = gateway(|settings| {
+        settings.max_calls_per_worker = 1000;
         settings.limits.max_handshakes = 64;
         // They all share one thread with the gateway.
         settings.limits.handshake_timeout = Duration::from_mins(1);
