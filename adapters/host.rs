@@ -2,8 +2,12 @@
 //!
 //! Nothing else in the program reads the environment, and nothing here knows what is served.
 
+pub mod certs;
 pub mod cli;
+pub mod descriptors;
 pub mod local_key;
+pub mod metrics;
+pub mod reload;
 pub mod signals;
 pub mod telemetry;
 
@@ -11,8 +15,9 @@ mod config;
 mod environment;
 
 pub use self::config::{
-    Admin, Auth, Backend, BackendUrl, Config, Database, DatabaseTls, Grpc, JwtAlgorithm,
-    KeyStorage, Limit, LogStreams, Memory, Problem, Problems, Redis, RedisTls, ResultStore,
-    Results, Section, Setting, Task, Tls, settings,
+    Admin, Audit, AuditTarget, Auth, Backend, BackendUrl, Breaker, ClientTls, Config, Connections,
+    Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory,
+    Problem, Problems, Redis, RedisTls, ResultStore, Results, Section, Setting, Task, Tls,
+    settings,
 };
 pub use self::environment::{Environment, environment};

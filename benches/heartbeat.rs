@@ -6,7 +6,7 @@
 //!
 //! Each server runs in a process of its own, so that its CPU time, user and system, is its own and
 //! not the client's. They take turns, so that whatever else the machine does hits both alike.
-//! Authentication and limits are on.
+//! Authentication, limits and metrics are on; a third server shows what metrics add.
 
 use std::convert::Infallible;
 use std::env;
@@ -20,10 +20,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use gateway_adapters::host::metrics;
 use gateway_adapters::inbound::{Readiness, grpc};
-use gateway_adapters::outbound::{SystemClock, memory};
+use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{Gateway, Ports};
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::limit::{Limits, Rate};
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::Clock;
 use sha2::{Digest as _, Sha256};
@@ -62,31 +64,42 @@ const CALLS_AT_ONCE: u32 = 64;
 async fn main() -> Outcome<()> {
     match env::args().nth(1).as_deref() {
         Some("serve-bare") => serve_bare().await,
-        Some("serve-gateway") => serve_gateway().await,
+        Some("serve-gateway") => serve_gateway(true).await,
+        Some("serve-uncounted") => serve_gateway(false).await,
         _ => compare().await,
     }
 }
 
 async fn compare() -> Outcome<()> {
-    let (bare, gateway) = (
+    let (bare, gateway, uncounted) = (
         Process::start("serve-bare")?,
         Process::start("serve-gateway")?,
+        Process::start("serve-uncounted")?,
     );
     // The first calls pay for what is done once.
-    for process in [&bare, &gateway] {
+    for process in [&bare, &gateway, &uncounted] {
         process.load(CALLS / 5).await?;
     }
-    println!("        bare, µs of CPU   gateway, µs of CPU   ratio   gateway, calls/s");
-    let mut ratios = Vec::new();
+    println!(
+        "        bare, µs of CPU   gateway, µs of CPU   ratio   gateway, calls/s   metrics, µs"
+    );
+    let (mut ratios, mut added) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let (of_bare, _) = bare.load(CALLS).await?;
         let (of_gateway, rate) = gateway.load(CALLS).await?;
-        let ratio = of_gateway / of_bare;
-        println!("{round:6}  {of_bare:15.2}   {of_gateway:18.2}   {ratio:5.2}   {rate:16.0}");
+        let (of_uncounted, _) = uncounted.load(CALLS).await?;
+        let (ratio, more) = (of_gateway / of_bare, of_gateway - of_uncounted);
+        println!(
+            "{round:6}  {of_bare:15.2}   {of_gateway:18.2}   {ratio:5.2}   {rate:16.0}   {more:11.2}"
+        );
         ratios.push(ratio);
+        added.push(more);
     }
-    ratios.sort_by(f64::total_cmp);
+    for all in [&mut ratios, &mut added] {
+        all.sort_by(f64::total_cmp);
+    }
     println!("median ratio: {:.2}", ratios[ROUNDS / 2]);
+    println!("metrics add: {:.2} µs (median)", added[ROUNDS / 2]);
     Ok(())
 }
 
@@ -181,7 +194,10 @@ async fn listen() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve_gateway() -> Outcome<()> {
+async fn serve_gateway(counted: bool) -> Outcome<()> {
+    if counted {
+        tokio::spawn(metrics::install().upkeep());
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backend = memory::Backend::new(&memory::Settings::default(), &clock);
     let digest = |worker| Sha256::digest(key(worker)).into();
@@ -191,19 +207,29 @@ async fn serve_gateway() -> Outcome<()> {
     });
     let keys: memory::ApiKeys = keys.collect::<Result<_, _>>()?;
     let ports = Ports {
+        attempts: Arc::new(memory::Attempts::new(10)),
         audit_log: Arc::new(memory::AuditLog::default()),
         authenticator: Arc::new(keys),
         clock,
         control_channel: backend.control_channel,
         // On, and never in the way.
-        limiter: Arc::new(memory::Limiter::new(1e6, 1_000_000, 1_000)?),
+        limiter: Arc::new(memory::Limiter::fixed(
+            Limits::even(Rate::new(1e6, 1_000_000)?),
+            1_000,
+        )),
         log_sink: backend.log_sink,
         result_store: backend.result_store,
         run_owners: backend.run_owners,
         task_queue: backend.task_queue,
         worker_registry: backend.worker_registry,
     };
-    let gateway = Gateway::new(&ports, Patience::default());
+    let patience = Patience::default();
+    let ports = if counted {
+        metered(ports, patience)
+    } else {
+        ports
+    };
+    let gateway = Gateway::new(&ports, patience);
     let settings = grpc::Settings::default();
     let (ready, forever) = (Readiness::always(), std::future::pending());
     grpc::serve(listen().await?, gateway, settings, ready, forever).await?;

@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let backend = memory::Backend::new(&memory::Settings::default(), &clock);
     let (keys, key) = memory::ApiKeys::local();
     let ports = Ports {
+        attempts: Arc::new(memory::Attempts::new(10)),
         audit_log: Arc::new(memory::AuditLog::default()),
         authenticator: Arc::new(keys),
         clock,

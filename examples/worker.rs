@@ -16,8 +16,10 @@ use tokio::signal::{ctrl_c, unix::SignalKind, unix::signal};
 use tokio::{sync::Mutex, sync::OwnedSemaphorePermit as Slot, sync::Semaphore, time};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken as Token;
-use tonic::{Code, Request, Status, transport::Channel, transport::Endpoint};
+use tonic::{Code, Request, Status, transport::Channel};
 
+#[path = "worker/connection.rs"]
+mod connection;
 #[expect(clippy::all, clippy::pedantic, clippy::restriction, unreachable_pub)] // Generated.
 mod proto {
     tonic::include_proto!("antcode.v1");
@@ -31,8 +33,8 @@ type End = (&'static str, i32, String, Timestamp);
 /// Takes tasks from a gateway and runs each as a process of its own.
 #[derive(clap::Parser)]
 struct Args {
-    #[arg(long, env = "ANTCODE_GATEWAY", default_value_t = String::from("http://127.0.0.1:50051"))]
-    gateway: String,
+    #[command(flatten)]
+    gateway: connection::Connection,
     /// [default: what a local gateway wrote to .antcode-local-key]
     #[arg(long, env = "ANTCODE_API_KEY", hide_env_values = true, hide_default_value = true,
         default_value_t = fs::read_to_string(".antcode-local-key").unwrap_or_default())]
@@ -75,10 +77,8 @@ macro_rules! call {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = <Args as clap::Parser>::parse();
-    let to = Endpoint::new(args.gateway.clone())?.timeout(LIMIT);
-    let gateway = to.connect_timeout(LIMIT).http2_keep_alive_interval(LIMIT);
     let worker = Arc::new(Worker {
-        client: Client::new(gateway.connect_lazy()),
+        client: Client::new(connection::open(&args.gateway, LIMIT)?),
         slots: Arc::new(Semaphore::new(args.slots.into())),
         runs: Mutex::default(),
         args,

@@ -5,18 +5,22 @@
 //! [`Caller`] and believes nothing else about who asks.
 
 mod access;
+mod certificates;
 mod control;
 mod error;
 mod logs;
 mod results;
+mod signatures;
 mod tasks;
 mod workers;
 
 pub use access::Access;
+pub use certificates::Certificates;
 pub use control::Control;
 pub use error::Error;
 pub use logs::Logs;
 pub use results::Results;
+pub use signatures::Signatures;
 pub use tasks::Tasks;
 pub use workers::Workers;
 
@@ -26,14 +30,15 @@ use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::identity::Caller;
 use crate::domain::task::Patience;
 use crate::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    Attempts, AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore,
+    RunOwners, TaskQueue, WorkerRegistry,
 };
 
 /// An adapter for every role.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each field is the port of the same name")]
 pub struct Ports {
+    pub attempts: Arc<dyn Attempts>,
     pub audit_log: Arc<dyn AuditLog>,
     pub authenticator: Arc<dyn Authenticator>,
     pub clock: Arc<dyn Clock>,
@@ -68,8 +73,10 @@ impl Gateway {
         };
         Self {
             access: Arc::new(Access {
+                attempts: ports.attempts.clone(),
                 authenticator: ports.authenticator.clone(),
                 limiter: ports.limiter.clone(),
+                limited: access::Limited::default(),
                 journal: journal.clone(),
             }),
             clock: ports.clock.clone(),
@@ -119,6 +126,7 @@ impl Journal {
             at: self.clock.now(),
             actor: Some(caller.worker.clone()),
             peer: caller.peer,
+            request: caller.request.clone(),
             action,
         });
     }

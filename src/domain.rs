@@ -5,6 +5,7 @@ pub mod control;
 pub mod id;
 pub mod identity;
 pub mod invalid;
+pub mod limit;
 pub mod log;
 pub mod run;
 pub mod task;

@@ -4,8 +4,19 @@
 //! builds it. Which adapters it plugs in is in `main/plug.rs`, and nowhere else; `main/tool.rs` runs
 //! the operator's tools.
 
+#[path = "main/audit.rs"]
+mod audit;
+#[cfg(feature = "redis")]
+#[path = "main/breakers.rs"]
+mod breakers;
+#[path = "main/certs.rs"]
+mod certs;
+#[path = "main/connections.rs"]
+mod connections;
 #[path = "main/database.rs"]
 mod database;
+#[path = "main/limits.rs"]
+mod limits;
 #[path = "main/mysql.rs"]
 mod mysql;
 #[path = "main/own_door.rs"]
@@ -14,8 +25,16 @@ mod own_door;
 mod plug;
 #[path = "main/redis.rs"]
 mod redis;
+#[path = "main/scrape.rs"]
+mod scrape;
+#[path = "main/tls.rs"]
+mod tls;
+#[path = "main/token.rs"]
+mod token;
 #[path = "main/tool.rs"]
 mod tool;
+#[path = "main/who.rs"]
+mod who;
 
 use std::error::Error;
 use std::future;
@@ -31,16 +50,17 @@ use futures::FutureExt as _;
 use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
-use gateway_adapters::host::{self, Config, signals, telemetry};
-use gateway_adapters::inbound::admin::OperatorSide;
-use gateway_adapters::inbound::{Readiness, admin, grpc};
+use gateway_adapters::host::metrics::Metrics;
+use gateway_adapters::host::{self, Config, reload, signals, telemetry};
+use gateway_adapters::inbound::admin::{Journal, OperatorApi};
+use gateway_adapters::inbound::{self, Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::database::Database;
-use self::plug::{Away, Remote};
+use self::plug::{Away, Plugged, Remote};
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -58,11 +78,17 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<ExitCode> {
+    if let Some(Command::Certs(asked)) = cli.command {
+        // They may be just what the settings lack.
+        return certs::make(asked);
+    }
     let config = Config::load(&cli.flags, &host::environment())?;
     match cli.command {
         None => serve(&config),
         Some(Command::Check) => check(&config),
+        Some(Command::Audit(asked)) => audit::run(asked, &config),
         Some(Command::Keys(asked)) => mysql::keys(asked, &config),
+        Some(Command::Token(asked)) => token::run(asked, &config),
         Some(Command::Migrate) => mysql::migrate(&config),
         Some(asked) => tool::run(asked, &config),
     }
@@ -70,7 +96,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
 
 /// Prints the settings in force and what they would start.
 fn check(config: &Config) -> Outcome<ExitCode> {
-    let plugged = plug::plug(config)?;
+    let plugged = plug::plug(config, audit::Audit::unopened)?;
     let mut lines = config.describe();
     lines.push("Behind each port".to_owned());
     for (port, adapter) in plugged.behind {
@@ -82,31 +108,55 @@ fn check(config: &Config) -> Outcome<ExitCode> {
 
 fn serve(config: &Config) -> Outcome<ExitCode> {
     telemetry::init(&config.log)?;
+    // What is plugged in takes its counters from what is there by then.
+    let counted = host::metrics::install();
     // From here on a SIGTERM ends the program in good order, however early it comes.
     let stop = signals::shutdown()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.grpc.threads())
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve_until(config, stop));
+    let served = runtime.block_on(serve_until(config, counted, stop));
     // What a silent peer left behind must not hold the process up.
     runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
-    let plugged = plug::plug(config)?;
+async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
+    tokio::spawn(counted.clone().upkeep());
+    let plugged = plug::plug(config, audit::Audit::open)?;
+    let file = plugged.audit.file.clone();
+    let served = serve_plugged(config, plugged, counted, stop).await;
+    // Whatever was done on the way out belongs to the audit, too.
+    if let Some(file) = file {
+        file.close().await;
+    }
+    served
+}
+
+async fn serve_plugged(
+    config: &Config,
+    plugged: Plugged,
+    counted: Metrics,
+    stop: CancellationToken,
+) -> Outcome<()> {
+    let (log, clock) = (plugged.audit.log.clone(), plugged.gateway.clock.clone());
+    let metrics = scrape::metrics(counted, plugged.looks, clock.clone());
+    let observer = audit::of_reloads(log.clone(), clock.clone());
+    reload::spawn(plugged.reloadables, &signals::reload()?, &observer);
+    if let Some(acceptor) = plugged.tls.clone() {
+        tokio::spawn(tls::watch(acceptor));
+    }
     tell(config, &plugged.behind);
     // Calls that come at once need not fail; but a backend that is away does not stop the start.
     let backends = plugged.backends.iter();
     let backends = backends.map(|backend| backend.away.clone()).collect();
-    let migrate = config.database.migrate;
-    let mut first = pin!(prepare(backends, plugged.database, migrate).fuse());
+    let mut first = pin!(prepare(backends, plugged.database, config.database.migrate).fuse());
     if let Ok(prepared) = tokio::time::timeout(FIRST_ANSWER, &mut first).await {
         prepared?;
     }
-    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address()).await?;
-    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address()).await?;
+    let grpc = listener(config.grpc.enabled, "GRPC", config.grpc.address())?;
+    let admin = listener(config.admin.enabled, "ADMIN", config.admin.address())?;
     let key = plugged.local_key.filter(|_| config.grpc.enabled);
     let _written = key.as_ref().and_then(introduce);
     announce("serving gRPC", grpc.as_ref())?;
@@ -114,12 +164,13 @@ async fn serve_until(config: &Config, stop: CancellationToken) -> Outcome<()> {
 
     let readiness = Readiness::starting();
     reflect(plugged.backends, readiness.clone());
-    let side = config.admin.serves_api().then_some(plugged.operator_side);
+    let api = config.admin.serves_api();
+    let api = api.then_some((plugged.operator_side, Some(Journal { log, clock })));
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
-    let operators = serve_operators(admin, side, readiness.clone(), drained.clone());
+    let operators = serve_operators(admin, api, readiness.clone(), metrics, drained.clone());
     let workers = async {
-        let settings = plug::grpc_settings(config);
+        let settings = plug::grpc_settings(config, plugged.tls);
         let shutdown = async {
             stop.cancelled().await;
             readiness.close("shutting down");
@@ -148,8 +199,20 @@ fn tell(config: &Config, behind: &[(&str, &str)]) {
     for (port, adapter) in behind {
         info!(port, adapter, "plugged in");
     }
-    if !config.auth.enabled {
+    let auth = &config.auth;
+    if !auth.enabled {
         warn!("authentication is off (AUTH_ENABLED=false): every caller is who it says it is");
+        return;
+    }
+    if auth.jwt_secret.is_some() {
+        for (name, missing) in [
+            ("JWT_ISSUER", auth.jwt_issuer.is_none()),
+            ("JWT_AUDIENCE", auth.jwt_audience.is_none()),
+        ] {
+            if missing {
+                warn!("{name} is not set: tokens that the same key signed for others count, too");
+            }
+        }
     }
 }
 
@@ -172,28 +235,36 @@ async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
     }
 }
 
-/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything.
-fn reflect(backends: Vec<Remote>, readiness: Readiness) {
-    let mut vital: Vec<_> = backends
-        .into_iter()
-        .filter(|backend| backend.vital)
-        .collect();
+/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything. What
+/// else is away is told beside it.
+fn reflect(mut backends: Vec<Remote>, readiness: Readiness) {
     tokio::spawn(async move {
         loop {
-            let obstacles: Vec<_> = vital.iter_mut().filter_map(Remote::obstacle).collect();
+            let (mut obstacles, mut troubles) = (Vec::new(), Vec::new());
+            for backend in &mut backends {
+                let away = backend.obstacle();
+                let told = if backend.vital {
+                    &mut obstacles
+                } else {
+                    &mut troubles
+                };
+                told.extend(away);
+            }
             if obstacles.is_empty() {
-                readiness.ready();
+                readiness.ready_in_spite_of(troubles.join("; "));
             } else {
                 readiness.not_ready(obstacles.join("; "));
             }
-            if vital.is_empty() {
+            if backends.is_empty() {
                 return;
             }
-            let changes = vital
+            let news = backends
                 .iter_mut()
                 .map(|backend| Box::pin(backend.away.changed()));
-            if select_all(changes).await.0.is_err() {
-                return;
+            let (changed, place, _) = select_all(news).await;
+            if changed.is_err() {
+                // Nobody asks it anything, so it is missed by nobody.
+                backends.swap_remove(place);
             }
         }
     });
@@ -201,12 +272,14 @@ fn reflect(backends: Vec<Remote>, readiness: Readiness) {
 
 async fn serve_operators(
     listener: Option<TcpListener>,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
+    metrics: admin::Metrics,
     drained: CancellationToken,
 ) -> Outcome<()> {
     if let Some(listener) = listener {
-        admin::serve(listener, side, readiness, drained.cancelled_owned()).await?;
+        let shutdown = drained.cancelled_owned();
+        admin::serve(listener, api, readiness, metrics, shutdown).await?;
     }
     Ok(())
 }
@@ -230,12 +303,11 @@ fn introduce(key: &Secret) -> Option<LocalKey> {
     }
 }
 
-async fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
+fn listener(enabled: bool, name: &str, address: SocketAddr) -> Outcome<Option<TcpListener>> {
     if !enabled {
         return Ok(None);
     }
-    let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|error| {
+    let listener = inbound::listen(address).map_err(|error| {
         format!("{name}_HOST, {name}_PORT: cannot listen on {address}: {error}")
     })?;
     Ok(Some(listener))

@@ -11,7 +11,12 @@ impl Command {
     /// The tool that was asked for; none if it is no tool but the gateway itself.
     pub fn asked(command: cli::Command) -> Option<Self> {
         match command {
-            cli::Command::Check | cli::Command::Keys(_) | cli::Command::Migrate => None,
+            cli::Command::Audit(_)
+            | cli::Command::Check
+            | cli::Command::Certs(_)
+            | cli::Command::Keys(_)
+            | cli::Command::Token(_)
+            | cli::Command::Migrate => None,
             cli::Command::Enqueue(arguments) => Some(Self::Enqueue(arguments.into())),
             cli::Command::Runs(cli::Runs { run_id: run, json }) => {
                 Some(Self::Runs(Runs { run, json }))

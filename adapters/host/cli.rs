@@ -4,19 +4,25 @@
     reason = "clap prints doc comments as help, with their backticks"
 )]
 
+mod audit;
+mod certs;
 mod control;
 mod dead;
 mod enqueue;
 mod keys;
+mod token;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::audit::Audit;
+pub use self::certs::Certs;
 pub use self::control::{Configure, Control, End, Recipient, Runtime};
 pub use self::dead::Dead;
 pub use self::enqueue::{Enqueue, Work};
 pub use self::keys::Keys;
+pub use self::token::Token;
 
 /// Hands tasks to AntCode workers and takes their logs and results.
 ///
@@ -84,6 +90,15 @@ pub enum Command {
     /// Make, list, rotate or revoke the API keys of workers, in the database of DATABASE_URL
     #[command(subcommand)]
     Keys(Keys),
+    /// Make a bearer token for a worker, by the JWT settings
+    #[command(subcommand)]
+    Token(Token),
+    /// Make certificates with which to try TLS and mTLS
+    #[command(subcommand)]
+    Certs(Certs),
+    /// Verify the chain of the audit's records
+    #[command(subcommand)]
+    Audit(Audit),
     /// Create the tables that are absent in the database of DATABASE_URL, and leave the others as they are
     Migrate,
 }

@@ -18,6 +18,8 @@ mod url;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 use super::Environment;
 use super::cli::Flags;
@@ -26,8 +28,8 @@ use super::telemetry::LogSettings;
 pub use self::choice::{Backend, ResultStore, Results};
 pub use self::problem::{Problem, Problems};
 pub use self::sections::{
-    Admin, Auth, Database, DatabaseTls, Grpc, JwtAlgorithm, KeyStorage, Limit, LogStreams, Memory,
-    Redis, RedisTls, Task, Tls,
+    Admin, Audit, AuditTarget, Auth, Breaker, ClientTls, Connections, Database, DatabaseTls, Grpc,
+    JwtAlgorithm, KeyStorage, Limit, LimitStore, LogStreams, Memory, Redis, RedisTls, Task, Tls,
 };
 pub use self::table::{Section, Setting, settings};
 pub use self::url::BackendUrl;
@@ -39,6 +41,7 @@ use self::reader::{Effective, Reader};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub grpc: Grpc,
+    pub connections: Connections,
     pub admin: Admin,
     pub auth: Auth,
     pub limit: Limit,
@@ -49,8 +52,25 @@ pub struct Config {
     pub redis: Redis,
     pub database: Database,
     pub log_streams: LogStreams,
+    pub audit: Audit,
+    pub breaker: Breaker,
     pub log: LogSettings,
     effective: BTreeMap<&'static str, Effective>,
+    origins: Origins,
+}
+
+/// Where settings were read, so that they can be read again.
+#[derive(Clone, Default)]
+struct Origins {
+    flags: Flags,
+    environment: Environment,
+}
+
+impl fmt::Debug for Origins {
+    /// Without the environment, which holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origins").finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -62,7 +82,21 @@ impl Config {
         combinations::check(&config, &mut read);
         unserved::check(&config, &mut read);
         config.effective = read.finish().map_err(Problems)?;
+        config.origins = Origins {
+            flags: flags.clone(),
+            environment: environment.clone(),
+        };
         Ok(config)
+    }
+
+    /// Reads all settings again, as they stand in their files by now.
+    pub fn again(&self) -> Result<Self, Problems> {
+        Self::load(&self.origins.flags, &self.origins.environment)
+    }
+
+    /// The files that settings are read from, whether or not they are there.
+    pub fn files(&self) -> Vec<PathBuf> {
+        layers::files(&self.origins.flags, &self.origins.environment)
     }
 
     /// Whether anything is to be found in the database: results, or whose keys are.
@@ -80,9 +114,10 @@ impl Config {
         let backend = Backend::read(from);
         Self {
             grpc: Grpc::read(from),
+            connections: Connections::read(from, backend),
             admin: Admin::read(from, backend),
             auth: Auth::read(from),
-            limit: Limit::read(from),
+            limit: Limit::read(from, backend),
             task: Task::read(from),
             memory: Memory::read(from),
             redis,
@@ -90,8 +125,11 @@ impl Config {
             backend,
             results: Results::read(from),
             log_streams: LogStreams::read(from),
+            audit: Audit::read(from),
+            breaker: Breaker::read(from),
             log: LogSettings::read(from),
             effective: BTreeMap::new(),
+            origins: Origins::default(),
         }
     }
 

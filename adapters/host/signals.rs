@@ -6,6 +6,7 @@ use std::thread;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
 use tokio::runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -33,6 +34,34 @@ pub fn shutdown() -> io::Result<CancellationToken> {
 )]
 fn exit(code: i32) {
     process::exit(code);
+}
+
+/// How often SIGHUP has come; it is taken over before this returns.
+///
+/// # Errors
+///
+/// Whatever keeps the signal from being taken over.
+#[cfg(unix)]
+pub fn reload() -> io::Result<watch::Receiver<u64>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangups = signal(SignalKind::hangup())?;
+    let (tell, told) = watch::channel(0);
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            info!("SIGHUP, reading files anew");
+            tell.send_modify(|times| *times += 1);
+        }
+    });
+    Ok(told)
+}
+
+/// Nothing, for there is no such signal here; files are read anew when they change.
+#[cfg(not(unix))]
+pub fn reload() -> io::Result<watch::Receiver<u64>> {
+    let (tell, told) = watch::channel(0);
+    tokio::spawn(async move { tell.closed().await });
+    Ok(told)
 }
 
 async fn obey(

@@ -1,4 +1,5 @@
-//! The operator's HTTP port: probes everywhere, and the operator's API where it is asked for.
+//! The operator's HTTP port: probes and metrics everywhere, and the operator's API where it is asked
+//! for.
 //!
 //! Nobody proves who they are here. Whoever gives it a [`Master`] keeps it on a loopback address;
 //! the port itself keeps out the web pages that a browser on this machine may have open.
@@ -8,6 +9,7 @@ mod control;
 mod dto;
 mod error;
 mod guard;
+mod journal;
 mod lines;
 mod local;
 mod queue;
@@ -17,12 +19,14 @@ pub(crate) mod testing;
 mod views;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
@@ -30,6 +34,8 @@ use gateway_core::ports::{DeadLetters, Master};
 use tokio::net::TcpListener;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
+
+pub use self::journal::Journal;
 
 use self::error::Refusal;
 use self::local::Local;
@@ -39,6 +45,11 @@ use super::Readiness;
 /// What the operator's API is served from.
 pub type OperatorSide = (Arc<dyn Master>, Arc<dyn DeadLetters>);
 
+/// Tells what was counted, in Prometheus' text format.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+/// The operator's API: what it is served from, and where it is written down what is done.
+pub type OperatorApi = (OperatorSide, Option<Journal>);
+
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -47,7 +58,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `shutdown`.
 ///
-/// Probes are always there, those of [`api`] only with a `side`. At the end whoever
+/// Probes and `metrics` are always there, those of [`api`] only with an `api`. At the end whoever
 /// follows a log is sent away; a second later, at the latest, this returns.
 ///
 /// # Errors
@@ -55,15 +66,18 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Whatever befalls the listener.
 pub async fn serve(
     listener: TcpListener,
-    side: Option<OperatorSide>,
+    api: Option<OperatorApi>,
     readiness: Readiness,
+    metrics: Metrics,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let stop = CancellationToken::new();
     // A log line that is followed shall not wait for the next one to fill a packet. If it has to,
     // it comes late: no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, router(side, readiness, &stop))
+    let router = router(api, readiness, metrics, &stop);
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, router)
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     tokio::pin!(serving);
@@ -78,26 +92,29 @@ pub async fn serve(
 /// The routes under `/api`, which answer those who ask for a loopback host.
 ///
 /// Once `stop` is cancelled, whoever waits for something, or follows a log, is sent away.
-pub fn api(
-    master: Arc<dyn Master>,
-    dead_letters: Arc<dyn DeadLetters>,
-    stop: CancellationToken,
-) -> Router {
+pub fn api(((master, dead_letters), journal): OperatorApi, stop: CancellationToken) -> Router {
     let local = Local {
         master,
         dead_letters,
+        journal,
         stop,
     };
     Router::new().nest("/api", routes(local))
 }
 
-fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken) -> Router {
+fn router(
+    served: Option<OperatorApi>,
+    ready: Readiness,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Router {
     let probes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
-        .with_state(ready);
-    let api = if let Some((master, dead_letters)) = side {
-        api(master, dead_letters, stop.clone())
+        .with_state(ready)
+        .route("/metrics", get(async move || ([TEXT_FORMAT], metrics())));
+    let api = if let Some(served) = served {
+        api(served, stop.clone())
     } else {
         let none = Router::new().fallback(async || Refusal::missing(NO_MASTER));
         Router::new().nest("/api", none)
@@ -106,6 +123,8 @@ fn router(side: Option<OperatorSide>, ready: Readiness, stop: &CancellationToken
         .merge(api)
         .fallback(async || Refusal::missing(NO_ROUTE))
 }
+
+const TEXT_FORMAT: (HeaderName, &str) = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
 
 const NO_MASTER: &str = "no local Master here: it takes a loopback ADMIN_HOST, and ADMIN_API=true where that is not the default";
 const NO_ROUTE: &str = "there is nothing of this name here";
@@ -135,7 +154,10 @@ fn routes(local: Local) -> Router {
 
 async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, String) {
     match readiness.obstacle() {
-        None => (StatusCode::OK, "ready".to_owned()),
+        None => match readiness.trouble() {
+            trouble if trouble.is_empty() => (StatusCode::OK, "ready".to_owned()),
+            trouble => (StatusCode::OK, format!("ready; {trouble}")),
+        },
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     }
 }
@@ -160,10 +182,25 @@ mod tests {
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "starting"));
         port.readiness.ready();
-        assert_eq!(port.get("/readyz").await.0, StatusCode::OK);
+        assert_eq!(port.get("/readyz").await.1, "ready");
+        port.readiness.ready_in_spite_of("x is away".to_owned());
+        let (status, told) = port.get("/readyz").await;
+        assert_eq!((status.as_u16(), told.as_str()), (200, "ready; x is away"));
         port.readiness.not_ready("draining");
         let (status, reason) = port.get("/readyz").await;
         assert_eq!((status.as_u16(), reason.as_str()), (503, "draining"));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_text_of_the_version_that_is_asked_for() {
+        let answer = Port::without_master().open("/metrics").await;
+
+        let format = answer.headers()[CONTENT_TYPE].to_str().expect("is text");
+        assert_eq!(format, "text/plain; version=0.0.4; charset=utf-8");
+        assert_eq!(
+            text(answer).await,
+            (StatusCode::OK, "counted 1\n".to_owned())
+        );
     }
 
     #[tokio::test]

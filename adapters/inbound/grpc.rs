@@ -6,17 +6,27 @@
 //! by a `handoff` until it is on its way.
 
 mod access;
+mod admission;
 mod calls;
+mod caps;
+mod connection;
 mod convert;
 mod credentials;
 mod deadline;
 mod handoff;
+mod kind;
 mod listener;
+mod measured;
+mod request_id;
 mod server;
 mod service;
+mod sizes;
 mod status;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 
+pub use listener::Limits;
 pub use server::{ServeError, Settings, serve};
 
 /// What the compiler of the protocol made; nobody outside this folder sees it.

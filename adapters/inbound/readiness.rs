@@ -9,6 +9,8 @@ pub struct Readiness(watch::Sender<State>);
 #[derive(Clone, Debug)]
 struct State {
     obstacle: Option<String>,
+    /// What is out of order, though it is ready.
+    trouble: String,
     closing: bool,
 }
 
@@ -17,6 +19,7 @@ impl Readiness {
     pub fn starting() -> Self {
         Self(watch::Sender::new(State {
             obstacle: Some("starting".to_owned()),
+            trouble: String::new(),
             closing: false,
         }))
     }
@@ -31,6 +34,18 @@ impl Readiness {
     /// From now on work is welcome.
     pub fn ready(&self) {
         self.set(None);
+    }
+
+    /// From now on work is welcome, though something is out of order; nothing is if the text is
+    /// empty.
+    pub fn ready_in_spite_of(&self, trouble: String) {
+        self.0.send_modify(|state| state.trouble = trouble);
+        self.set(None);
+    }
+
+    /// What is out of order, though it is ready.
+    pub(super) fn trouble(&self) -> String {
+        self.0.borrow().trouble.clone()
     }
 
     /// From now on work goes elsewhere, for this reason.

@@ -4,10 +4,12 @@
 //! contract tests. Each adapter guards its state with one short lock and runs no task of its own:
 //! what is over is noticed by the next call, and whoever waits sets a timer for it.
 //!
-//! [`Backend`] makes those that belong together; [`ApiKeys`], [`Open`], [`Limiter`], [`Unlimited`]
-//! and [`AuditLog`] stand for themselves and serve beside other backends, too.
+//! [`Backend`] makes those that belong together; [`ApiKeys`], [`SigningKeys`], [`Nonces`],
+//! [`Attempts`], [`Open`], [`Limiter`], [`Unlimited`] and [`AuditLog`] stand for themselves and serve
+//! beside other backends, too.
 
 mod api_keys;
+mod attempts;
 mod audit_log;
 mod bounded;
 mod control_channel;
@@ -16,24 +18,29 @@ mod guarded;
 mod limiter;
 mod log_sink;
 mod master;
+mod nonces;
 mod open;
 mod receipts;
 mod result_store;
 mod run_owners;
+mod signing_keys;
 mod task_queue;
 mod waiting;
 mod worker_registry;
 
 pub use api_keys::{ApiKeys, Digest, KeysError};
+pub use attempts::Attempts;
 pub use audit_log::AuditLog;
 pub use control_channel::ControlChannel;
 pub use dead_letters::DeadLetters;
-pub use limiter::{Limiter, RateError, Unlimited};
+pub use limiter::{Limiter, Unlimited};
 pub use log_sink::LogSink;
 pub use master::Master;
+pub use nonces::Nonces;
 pub use open::Open;
 pub use result_store::{Books, ResultStore};
 pub use run_owners::RunOwners;
+pub use signing_keys::{SigningKeys, SigningKeysError};
 pub use task_queue::TaskQueue;
 pub use worker_registry::WorkerRegistry;
 

@@ -10,14 +10,19 @@
 //! - `reports`: the streams that results go into.
 //! - one file, or folder, for each port.
 
+mod audit_stream;
 mod control_channel;
 mod dead_letters;
 mod doorbell;
 mod entry_id;
+#[cfg(test)]
+mod fuzz;
 mod keys;
+mod limiter;
 mod link;
 mod log_sink;
 mod master;
+mod nonces;
 mod receipt;
 mod reply;
 mod reports;
@@ -34,14 +39,18 @@ mod worker_registry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::ports::{AuditLog, Clock, Runs};
+use gateway_core::domain::limit::Limits;
+use gateway_core::ports::{self, AuditLog, Clock, Runs};
 use tokio::sync::watch;
 
+pub use self::audit_stream::AuditStream;
 pub use self::control_channel::ControlChannel;
 pub use self::dead_letters::DeadLetters;
+pub use self::limiter::Limiter;
 pub use self::link::{Address, AddressError, Settings as LinkSettings, TlsFiles};
 pub use self::log_sink::LogSink;
 pub use self::master::Master;
+pub use self::nonces::Nonces;
 pub use self::result_feed::ResultFeed;
 pub use self::result_stream::ResultStream;
 pub use self::run_owners::RunOwners;
@@ -95,13 +104,14 @@ pub struct Backend {
     pub dead_letters: Arc<DeadLetters>,
     pub log_sink: Arc<LogSink>,
     pub master: Arc<Master>,
+    pub nonces: Arc<Nonces>,
     pub result_feed: Arc<ResultFeed>,
     pub result_stream: Arc<ResultStream>,
     pub run_owners: Arc<RunOwners>,
     pub spool: Arc<Spool>,
     pub task_queue: Arc<TaskQueue>,
     pub worker_registry: Arc<WorkerRegistry>,
-    link: Link,
+    shared: Shared,
 }
 
 impl Backend {
@@ -123,7 +133,7 @@ impl Backend {
         let moved = known.clone();
         let doorbell = Doorbell::hang(&link, &keys, move |run| moved.forget(run));
         let shared = Shared {
-            link: link.clone(),
+            link,
             keys,
             doorbell,
             clock,
@@ -142,19 +152,40 @@ impl Backend {
                 control_channel,
                 run_owners.clone(),
             )),
+            nonces: Arc::new(Nonces::new(&shared)),
             result_feed: Arc::new(ResultFeed::new(&shared)),
             result_stream: Arc::new(ResultStream::new(&shared)),
             run_owners,
             spool: Arc::new(Spool::new(&shared)),
             task_queue: Arc::new(TaskQueue::new(&shared, known)),
             worker_registry: Arc::new(WorkerRegistry::new(&shared)),
-            link,
+            shared,
         })
+    }
+
+    /// Somebody who keeps each worker within `limits` at all gateways together; while Redis gives no
+    /// answer, `alone` does at this one.
+    pub fn limiter(
+        &self,
+        limits: watch::Receiver<Option<Limits>>,
+        alone: Arc<dyn ports::Limiter>,
+    ) -> Limiter {
+        Limiter::new(
+            self.shared.link.clone(),
+            self.shared.keys.clone(),
+            limits,
+            alone,
+        )
     }
 
     /// Why Redis is away, if it is, and whatever changes of it.
     pub fn away(&self) -> watch::Receiver<Option<String>> {
-        self.link.away()
+        self.shared.link.away()
+    }
+
+    /// How many connections for ordinary commands are open.
+    pub fn connections(&self) -> u32 {
+        self.shared.link.connections()
     }
 }
 

@@ -136,6 +136,7 @@ impl Inner {
             at: self.clock.now(),
             actor: Some(actor.clone()),
             peer: None,
+            request: None,
             action,
         });
     }

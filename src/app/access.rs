@@ -1,15 +1,21 @@
+mod limits;
+
 use std::sync::Arc;
 
 use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
-use crate::ports::{AuthError, Authenticator, Limiter};
+use crate::ports::{Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
+
+pub(super) use limits::Limited;
 
 /// Who is calling, and may they?
 pub struct Access {
+    pub(super) attempts: Arc<dyn Attempts>,
     pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) limiter: Arc<dyn Limiter>,
+    pub(super) limited: Limited,
     pub(super) journal: Journal,
 }
 
@@ -21,14 +27,10 @@ impl Access {
         let caller = Caller {
             worker,
             peer: presented.peer,
+            request: presented.request.clone(),
         };
         self.check_claim(&caller, presented.claimed.as_ref())?;
         Ok(caller)
-    }
-
-    /// Takes one call of `caller` from what it may make.
-    pub async fn admit(&self, caller: &Caller) -> Result<(), Error> {
-        Ok(self.limiter.admit(&caller.worker).await?)
     }
 
     /// Makes sure that `caller` is whom it `claimed` to be; no claim is a true one.
@@ -52,45 +54,94 @@ impl Access {
     }
 
     async fn first_valid(&self, presented: &Presented) -> Result<WorkerId, Error> {
-        let mut outage = None;
-        for credential in &presented.credentials {
-            match self.authenticator.authenticate(credential).await {
-                Ok(worker) => return Ok(worker),
-                Err(AuthError::Rejected) => self.note_rejected(presented, Some(credential)),
-                Err(AuthError::Unavailable(cause)) => outage = Some(cause),
-            }
-        }
         if presented.credentials.is_empty() {
+            let failed = self.attempts.fail(presented.peer);
+            failed.map_err(|throttled| self.throttled(presented, throttled))?;
             self.note_rejected(presented, None);
+        }
+        let mut unsure = None;
+        for credential in &presented.credentials {
+            match self.owner(presented, credential).await {
+                Ok(worker) => return Ok(worker),
+                Err(Error::Auth(AuthError::Rejected)) => {
+                    self.note_rejected(presented, Some(credential));
+                }
+                Err(other) => unsure = unsure.or(Some(other)),
+            }
         }
         // A worker that is rejected five times stops for good: while one of its credentials might
         // be valid, it is not.
-        Err(match outage {
-            Some(cause) => AuthError::Unavailable(cause).into(),
-            None => AuthError::Rejected.into(),
-        })
+        Err(unsure.unwrap_or(AuthError::Rejected.into()))
+    }
+
+    /// The worker that `credential` belongs to.
+    ///
+    /// What is known to be good needs no leave, and neither does what is no guess: one who fails
+    /// all the time must not stop others that come from the same address.
+    async fn owner(
+        &self,
+        presented: &Presented,
+        credential: &Credential,
+    ) -> Result<WorkerId, Error> {
+        let attempt = match self.authenticator.recall(credential) {
+            Recall::Good(worker) => return Ok(worker),
+            Recall::Genuine => None,
+            Recall::Unknown => {
+                let begun = self.attempts.begin(presented.peer).await;
+                Some(begun.map_err(|throttled| self.throttled(presented, throttled))?)
+            }
+        };
+        let told = self.authenticator.authenticate(credential).await;
+        match (&told, attempt) {
+            (Err(AuthError::Rejected), Some(attempt)) => drop(attempt),
+            (Err(AuthError::Rejected), None) => {
+                // It was looked up already, so that it makes no difference now.
+                let _counted = self.attempts.fail(presented.peer);
+            }
+            (_, Some(attempt)) => attempt.forgive(),
+            (_, None) => {}
+        }
+        Ok(told?)
+    }
+
+    fn throttled(&self, presented: &Presented, throttled: Throttled) -> Error {
+        if throttled.newly {
+            self.note(presented, Action::Throttled);
+        }
+        throttled.into()
     }
 
     fn note_rejected(&self, presented: &Presented, credential: Option<&Credential>) {
+        let action = Action::Rejected {
+            credential: credential.map_or("none", Credential::kind),
+            claimed: presented.claimed.clone(),
+        };
+        self.note(presented, action);
+    }
+
+    /// Takes down what somebody unknown did.
+    fn note(&self, presented: &Presented, action: Action) {
         self.journal.log.record(AuditEvent {
             at: self.journal.clock.now(),
             actor: None,
             peer: presented.peer,
-            action: Action::Rejected {
-                credential: credential.map_or("none", Credential::kind),
-                claimed: presented.claimed.clone(),
-            },
+            request: presented.request.clone(),
+            action,
         });
     }
 }
+
+#[cfg(test)]
+mod throttling;
 
 #[cfg(test)]
 mod tests {
     use mockall::predicate::eq;
 
     use super::*;
-    use crate::app::testing::{audited, caller, journal, silent, worker};
+    use crate::app::testing::{audited, caller, journal, patient, silent, worker};
     use crate::domain::identity::Secret;
+    use crate::domain::limit::{Class, Demand};
     use crate::ports::{LimitError, MockAuthenticator, MockLimiter};
 
     fn key(text: &str) -> Credential {
@@ -102,13 +153,16 @@ mod tests {
             credentials,
             claimed: claimed.map(worker),
             peer: None,
+            request: None,
         }
     }
 
     fn access(authenticator: MockAuthenticator, journal: Journal) -> Access {
         Access {
+            attempts: Arc::new(patient()),
             authenticator: Arc::new(authenticator),
             limiter: Arc::new(MockLimiter::new()),
+            limited: Limited::default(),
             journal,
         }
     }
@@ -116,6 +170,7 @@ mod tests {
     /// Knows one key, `right`, and is out of order for the key `down`.
     fn doorman() -> MockAuthenticator {
         let mut authenticator = MockAuthenticator::new();
+        authenticator.expect_recall().returning(|_| Recall::Unknown);
         authenticator
             .expect_authenticate()
             .returning(|credential| match credential {
@@ -123,9 +178,11 @@ mod tests {
                 Credential::Key(secret) if secret.expose() == "down" => {
                     Err(AuthError::Unavailable("lost the list".into()))
                 }
-                Credential::Key(_) | Credential::Token(_) | Credential::Claim(_) => {
-                    Err(AuthError::Rejected)
-                }
+                Credential::Key(_)
+                | Credential::Token(_)
+                | Credential::Certificate(_)
+                | Credential::Signature(_)
+                | Credential::Claim(_) => Err(AuthError::Rejected),
             });
         authenticator
     }
@@ -209,15 +266,15 @@ mod tests {
         let mut limiter = MockLimiter::new();
         limiter
             .expect_admit()
-            .with(eq(worker("w-1")))
+            .with(eq(worker("w-1")), eq(Demand::call(Class::Poll)))
             .once()
-            .returning(|_| Err(LimitError::Unavailable("away".into())));
+            .returning(|_, _| Err(LimitError::Unavailable("away".into())));
         let access = Access {
             limiter: Arc::new(limiter),
             ..access(MockAuthenticator::new(), silent())
         };
 
-        let refused = access.admit(&caller("w-1")).await;
+        let refused = access.admit(&caller("w-1"), Class::Poll).await;
         assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
     }
 

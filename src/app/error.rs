@@ -2,7 +2,7 @@ use crate::domain::Invalid;
 use crate::domain::id::WorkerId;
 use crate::ports::{
     AuthError, ControlError, LimitError, LogError, OwnerError, QueueError, RegistryError,
-    ResultError,
+    ResultError, Throttled,
 };
 
 /// Why a use case did not do what it was asked.
@@ -24,6 +24,9 @@ pub enum Error {
     /// Nobody knows who calls.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Too many attempts from there have failed to prove who it is.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The caller asks too much.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -63,6 +66,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Impostor { .. }
             | Self::Auth(_)
+            | Self::Throttled(_)
             | Self::Limit(_)
             | Self::Queue(QueueError::Unavailable(_))
             | Self::Log(_)

@@ -8,7 +8,7 @@ use crate::domain::id::{ReceiptId, RunId, TaskId, WorkerId};
 use crate::domain::identity::Caller;
 use crate::domain::task::{Delivery, Task};
 use crate::domain::time::Timestamp;
-use crate::ports::{MockAuditLog, MockClock};
+use crate::ports::{Attempt, MockAttempts, MockAuditLog, MockClock};
 
 pub(super) type Events = Arc<Mutex<Vec<AuditEvent>>>;
 
@@ -32,6 +32,7 @@ pub(super) fn caller(id: &str) -> Caller {
     Caller {
         worker: worker(id),
         peer: None,
+        request: None,
     }
 }
 
@@ -70,4 +71,14 @@ pub(super) fn silent() -> Journal {
 pub(super) fn audited(events: &Events) -> Vec<Action> {
     let events = events.lock().expect("is not poisoned");
     events.iter().map(|event| event.action.clone()).collect()
+}
+
+/// Attempts of which any number may fail.
+pub(super) fn patient() -> MockAttempts {
+    let mut attempts = MockAttempts::new();
+    attempts
+        .expect_begin()
+        .returning(|_| Ok(Attempt::new(|_| ())));
+    attempts.expect_fail().returning(|_| Ok(()));
+    attempts
 }

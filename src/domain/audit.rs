@@ -1,10 +1,16 @@
 //! What is written down for those who have to find out later.
 
+mod details;
+
 use std::net::IpAddr;
 
 use crate::domain::id::{RunId, WorkerId};
+use crate::domain::identity::RequestId;
+use crate::domain::limit::Class;
 use crate::domain::run::RunStatus;
 use crate::domain::time::Timestamp;
+
+pub use details::Details;
 
 /// Something worth remembering: who, from where, what, and when. It holds no secret and no payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +21,8 @@ pub struct AuditEvent {
     pub actor: Option<WorkerId>,
     /// Where the call came from.
     pub peer: Option<IpAddr>,
+    /// The call that it came with, if it came with one.
+    pub request: Option<RequestId>,
     /// What was done.
     pub action: Action,
 }
@@ -29,6 +37,8 @@ pub enum Action {
         /// The worker it was said to be of.
         claimed: Option<WorkerId>,
     },
+    /// An address has failed too often, and is looked after no further for a while.
+    Throttled,
     /// A worker tried to act for another.
     Impersonated {
         /// The other.
@@ -93,6 +103,58 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// A worker asked more than it may; said once a minute.
+    Limited {
+        /// Of what.
+        class: Class,
+    },
+    /// An operator did something through the operator's port.
+    Administered {
+        /// What: `enqueue`, `control`, `requeue`, `discard`.
+        what: &'static str,
+        /// What it was done to.
+        subject: String,
+        /// Why it did not come to it, if it did not.
+        failure: Option<String>,
+    },
+    /// An operator made, changed or ended a worker's key.
+    KeyChanged {
+        /// What: `create`, `rotate`, `revoke`.
+        what: &'static str,
+        /// The number of the key, never the key.
+        key: i64,
+        /// Whose it is, where that was said.
+        worker: Option<WorkerId>,
+    },
+    /// Files that are in force were read anew: certificates, keys, limits.
+    Reloaded {
+        /// What was read.
+        what: &'static str,
+        /// Why what was read before stays in force, if it does.
+        failure: Option<String>,
+    },
+}
+
+/// How something that was tried came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Accepted,
+    /// It was not allowed.
+    Refused,
+    /// It was allowed, and did not come to it.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl Action {
@@ -100,6 +162,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Rejected { .. } => "rejected",
+            Self::Throttled => "throttled",
             Self::Impersonated { .. } => "impersonated",
             Self::Trespassed { .. } => "trespassed",
             Self::Registered => "registered",
@@ -111,6 +174,38 @@ impl Action {
             Self::UnknownRun { .. } => "unknown_run",
             Self::Spooled { .. } => "spooled",
             Self::ResultBuried { .. } => "result_buried",
+            Self::Limited { .. } => "limited",
+            Self::Administered { .. } => "administered",
+            Self::KeyChanged { .. } => "key_changed",
+            Self::Reloaded { .. } => "reloaded",
+        }
+    }
+
+    /// How it came out for the one who tried.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Rejected { .. }
+            | Self::Impersonated { .. }
+            | Self::Trespassed { .. }
+            | Self::Conflicted { .. }
+            | Self::UnknownRun { .. }
+            | Self::Limited { .. }
+            | Self::Throttled => Outcome::Refused,
+            Self::Administered { failure, .. } | Self::Reloaded { failure, .. }
+                if failure.is_some() =>
+            {
+                Outcome::Failed
+            }
+            Self::Buried { .. }
+            | Self::Unreadable { .. }
+            | Self::LostPayload { .. }
+            | Self::ResultBuried { .. } => Outcome::Failed,
+            Self::Registered
+            | Self::GaveBack { .. }
+            | Self::Spooled { .. }
+            | Self::Administered { .. }
+            | Self::KeyChanged { .. }
+            | Self::Reloaded { .. } => Outcome::Accepted,
         }
     }
 }

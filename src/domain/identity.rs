@@ -1,11 +1,21 @@
 //! Who calls, and what they prove it with.
 
+mod certificate;
+mod signature;
+
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use zeroize::Zeroize as _;
 
 use crate::domain::id::WorkerId;
 
-/// A text that nobody may read by accident: `Debug` prints `***`, and there is no `Display`.
+pub use certificate::Certificate;
+pub use signature::{NONCE_MEMORY, Signature};
+
+/// A text that nobody may read by accident: `Debug` prints `***`, there is no `Display`, and its
+/// memory is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -18,6 +28,12 @@ impl Secret {
     /// The text itself, for the one who checks it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -34,6 +50,10 @@ pub enum Credential {
     Key(Secret),
     /// A bearer token.
     Token(Secret),
+    /// A client certificate whose chain, use and revocation TLS has verified.
+    Certificate(Arc<Certificate>),
+    /// A proof that the caller holds a worker's secret, without showing it.
+    Signature(Signature),
     /// The name a client says it has, proven by nothing.
     Claim(WorkerId),
 }
@@ -44,8 +64,43 @@ impl Credential {
         match self {
             Self::Key(_) => "api key",
             Self::Token(_) => "token",
+            Self::Certificate(_) => "certificate",
+            Self::Signature(_) => "signature",
             Self::Claim(_) => "claim",
         }
+    }
+}
+
+/// What a call goes by in logs and in the audit, so that they can be read together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    text: Arc<str>,
+    call: Option<&'static str>,
+}
+
+impl RequestId {
+    /// Takes `text`; whoever makes one sees to it that it is short and printable.
+    pub fn new(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            call: None,
+        }
+    }
+
+    /// The same, of a call of this kind.
+    #[must_use]
+    pub fn of_call(self, call: Option<&'static str>) -> Self {
+        Self { call, ..self }
+    }
+
+    /// It as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What kind of call it is, if it is one that we know.
+    pub fn call(&self) -> Option<&'static str> {
+        self.call
     }
 }
 
@@ -58,6 +113,8 @@ pub struct Presented {
     pub claimed: Option<WorkerId>,
     /// The address the call came from.
     pub peer: Option<IpAddr>,
+    /// What the call goes by.
+    pub request: Option<RequestId>,
 }
 
 /// A caller whose identity is settled.
@@ -67,6 +124,8 @@ pub struct Caller {
     pub worker: WorkerId,
     /// The address the call came from.
     pub peer: Option<IpAddr>,
+    /// What the call goes by.
+    pub request: Option<RequestId>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use gateway_adapters::host::Config;
 
 use super::Outcome;
-use super::plug::{Common, Remote, Results, Shared, Who};
+use super::plug::{Common, Remote, Results, Shared};
+use super::scrape::Seen;
+use super::who::Known;
 
 #[cfg(feature = "mysql")]
 use super::plug::answers;
@@ -18,16 +20,17 @@ mod with {
     use std::sync::Arc;
 
     use gateway_adapters::host::{BackendUrl, DatabaseTls, KeyStorage as Storage};
+    use gateway_adapters::outbound::breaker::{Breaker, Guarded};
     use gateway_adapters::outbound::mysql::{
-        self, ApiKeySettings, ApiKeys, KeyStorage, Link, LinkSettings, MigrationError,
-        ResultSettings, Tls, Zone,
+        self, ApiKeySettings, KeyStorage, Link, LinkSettings, MigrationError, ResultSettings, Tls,
+        Workers, Zone,
     };
     use gateway_adapters::outbound::{SpoolSettings, Spooled};
     use gateway_core::domain::identity::Secret;
     use tokio::time::sleep;
     use tracing::info;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who, answers};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Seen, Shared, answers};
 
     /// Between looks at a database that is about to come or to go.
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -35,6 +38,8 @@ mod with {
     /// A database that something is asked of.
     pub(in super::super) struct Database {
         link: Link,
+        result_breaker: Arc<Breaker>,
+        key_breaker: Arc<Breaker>,
     }
 
     /// Begins to connect to the database at `url`.
@@ -62,15 +67,34 @@ mod with {
                 return Ok(None);
             }
             let link = link(config, url)?;
-            Ok(Some(Self { link }))
+            let breaker = |port| Breaker::new(port, config.breaker.slow, link.away());
+            Ok(Some(Self {
+                result_breaker: breaker("result store"),
+                key_breaker: breaker("API keys"),
+                link,
+            }))
         }
 
-        /// It, as one of those that can be away.
-        pub(in super::super) fn remote(&self, vital: bool) -> Remote {
-            Remote {
-                name: "MySQL",
+        /// It, and what is asked of it, as those that can be away.
+        pub(in super::super) fn remotes(&self, vital: bool) -> Vec<Remote> {
+            let remote = |name, away, vital| Remote { name, away, vital };
+            vec![
+                remote("MySQL", self.link.away(), vital),
+                remote("result store", self.result_breaker.open(), vital),
+                remote("API keys", self.key_breaker.open(), false),
+            ]
+        }
+
+        /// It, as the metrics have it.
+        pub(in super::super) fn seen(&self) -> Seen {
+            let link = self.link.clone();
+            Seen {
+                name: "mysql",
                 away: self.link.away(),
-                vital,
+                connections: Box::new(move || {
+                    let (idle, busy) = link.connections();
+                    vec![("idle", idle), ("busy", busy)]
+                }),
             }
         }
 
@@ -125,28 +149,31 @@ mod with {
             let feed = shared.filter(|_| results.publish);
             let feed = feed.map(|shared| shared.result_feed.clone());
             let store = mysql::ResultStore::new(self.link.clone(), settings, feed);
+            let store = Guarded::new(Arc::new(store), self.result_breaker.clone());
             let store = Arc::new(store);
             let Some(shared) = shared.filter(|_| results.spool) else {
                 return Ok(Results {
                     store,
                     vital: true,
+                    backlog: None,
                     what: "MySQL",
                 });
             };
             let settings = SpoolSettings {
                 unknown_run_patience: results.unknown_run_patience,
             };
-            let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+            let (clock, audit_log) = (common.clock.clone(), common.audit.clone());
             let spooled = Spooled::new(store, shared.spool.clone(), audit_log, clock, settings);
             Ok(Results {
+                backlog: Some(spooled.backlog()),
                 store: Arc::new(spooled),
                 vital: false,
                 what: "MySQL; Redis while it is away",
             })
         }
 
-        /// Whose API keys are.
-        pub(in super::super) fn api_keys(&self, config: &Config) -> Who {
+        /// Whose API keys are, and which workers there are.
+        pub(in super::super) fn known(&self, config: &Config) -> Known {
             let auth = &config.auth;
             let settings = ApiKeySettings {
                 storage: match auth.key_storage {
@@ -156,10 +183,15 @@ mod with {
                 cache: auth.cache,
                 stale_max: auth.stale_max,
             };
-            Who::new(
-                ApiKeys::new(self.link.clone(), settings),
-                "API keys in MySQL",
-            )
+            let breaker = self.key_breaker.clone();
+            let (keys, workers) = Workers::with_keys(self.link.clone(), settings, Some(breaker));
+            let workers = Arc::new(workers);
+            Known {
+                keys: Arc::new(keys),
+                signing_keys: Some(workers.clone()),
+                directory: workers,
+                what: "API keys in MySQL",
+            }
         }
     }
 }
@@ -168,7 +200,7 @@ mod with {
 mod without {
     use std::future::Ready;
 
-    use super::{Common, Config, Outcome, Remote, Results, Shared, Who};
+    use super::{Common, Config, Known, Outcome, Remote, Results, Seen, Shared};
 
     /// None: settings that ask for one were refused before.
     pub(in super::super) enum Database {}
@@ -181,7 +213,11 @@ mod without {
             Ok(None)
         }
 
-        pub(in super::super) fn remote(&self, _vital: bool) -> Remote {
+        pub(in super::super) fn remotes(&self, _vital: bool) -> Vec<Remote> {
+            match *self {}
+        }
+
+        pub(in super::super) fn seen(&self) -> Seen {
             match *self {}
         }
 
@@ -198,7 +234,7 @@ mod without {
             match *self {}
         }
 
-        pub(in super::super) fn api_keys(&self, _config: &Config) -> Who {
+        pub(in super::super) fn known(&self, _config: &Config) -> Known {
             match *self {}
         }
     }

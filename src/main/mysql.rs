@@ -27,14 +27,19 @@ const LEFT_OUT: &str = "this program was built without the feature mysql";
 
 #[cfg(feature = "mysql")]
 mod tools {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use gateway_adapters::client::{Console, table};
     use gateway_adapters::host::telemetry::{self, LogSettings};
+    use gateway_adapters::outbound::SystemClock;
+    use gateway_adapters::outbound::audit::AuditFile;
     use gateway_adapters::outbound::mysql::{self, KeyBook, KeyState, KeyView, Link, NewKey};
+    use gateway_core::domain::audit::Action;
     use gateway_core::domain::id::WorkerId;
     use serde_json::{Value, json};
 
+    use super::super::audit;
     use super::super::database::link;
     use super::{Config, ExitCode, Keys, Outcome};
 
@@ -59,30 +64,53 @@ mod tools {
 
     /// Does something about API keys.
     pub(in super::super) fn keys(asked: Keys, config: &Config) -> Outcome<ExitCode> {
-        at_database(config, async |link| {
-            let book = KeyBook::new(link);
-            match asked {
-                Keys::Create { worker, label } => {
-                    let worker = WorkerId::parse(&worker)?;
-                    show(&book.create(&worker, label.as_deref()).await?)
-                }
-                Keys::Rotate {
-                    worker,
-                    label,
-                    keep,
-                } => {
-                    let worker = WorkerId::parse(&worker)?;
-                    let keep = keep.map(Duration::from_secs);
-                    show(&book.rotate(&worker, label.as_deref(), keep).await?)
-                }
-                Keys::List { json } => list(&book.list().await?, json),
-                Keys::Revoke { id } => {
-                    book.revoke(id).await?;
-                    let done = format!("revoked: key {id}");
-                    Ok(Console::standard().lines(&[done])?)
-                }
+        // Nothing is changed that could not be written down.
+        let audit = match asked {
+            Keys::List { .. } => None,
+            Keys::Create { .. } | Keys::Rotate { .. } | Keys::Revoke { .. } => {
+                audit::of_tools(config, Arc::new(SystemClock))?
             }
+        };
+        at_database(config, async |link| {
+            let done = change(asked, &KeyBook::new(link), audit.as_ref()).await;
+            if let Some(audit) = audit {
+                audit.close().await;
+            }
+            done
         })
+    }
+
+    async fn change(asked: Keys, book: &KeyBook, audit: Option<&AuditFile>) -> Outcome<ExitCode> {
+        let note = |what, key, worker| {
+            let action = Action::KeyChanged { what, key, worker };
+            audit::note(audit, &SystemClock, action);
+        };
+        match asked {
+            Keys::Create { worker, label } => {
+                let worker = WorkerId::parse(&worker)?;
+                let made = book.create(&worker, label.as_deref()).await?;
+                note("create", made.id, Some(worker));
+                show(&made)
+            }
+            Keys::Rotate {
+                worker,
+                label,
+                keep,
+            } => {
+                let worker = WorkerId::parse(&worker)?;
+                let keep = keep.map(Duration::from_secs);
+                let made = book.rotate(&worker, label.as_deref(), keep).await?;
+                note("rotate", made.id, Some(worker));
+                show(&made)
+            }
+            Keys::List { json } => list(&book.list().await?, json),
+            Keys::Revoke { id } => {
+                book.revoke(id).await?;
+                note("revoke", id, None);
+                let done = format!("revoked: key {id}");
+                Ok(Console::standard().lines(&[done])?)
+            }
+        }
     }
 
     /// Prints a key alone, for whoever captures it; what there is to say goes elsewhere.

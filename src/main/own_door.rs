@@ -23,9 +23,9 @@ pub(super) struct OwnDoor {
 
 impl OwnDoor {
     /// The API in front of `side`, for people under the name of `name`.
-    pub(super) fn new(name: String, (master, dead): OperatorSide, runtime: Handle) -> Self {
+    pub(super) fn new(name: String, side: OperatorSide, runtime: Handle) -> Self {
         // A tool ends with its process: nobody is sent away before.
-        let router = admin::api(master, dead, CancellationToken::new());
+        let router = admin::api((side, None), CancellationToken::new());
         Self {
             name,
             router,

@@ -1,26 +1,31 @@
 //! Which adapter is behind each port, as the settings have it.
 
-use std::error::Error;
-use std::fs;
 use std::sync::Arc;
 
+use gateway_adapters::host::reload::Reloadable;
 use gateway_adapters::host::{Backend, Config, ResultStore as Choice};
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::inbound::grpc;
-use gateway_adapters::outbound::{SystemClock, memory};
+use gateway_adapters::inbound::tls::{Acceptor, Handshake};
+#[cfg(feature = "redis")]
+use gateway_adapters::outbound;
+use gateway_adapters::outbound::audit::Tee;
+use gateway_adapters::outbound::{SystemClock, memory, metered};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    AuditLog, Authenticator, Clock, ControlChannel, Limiter, LogSink, ResultStore, RunOwners,
-    TaskQueue, WorkerRegistry,
+    Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
+    WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::database::Database;
-use super::{Outcome, redis};
+use super::scrape::{Looks, Seen};
+use super::{Outcome, connections, limits, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
 
@@ -32,8 +37,16 @@ pub(super) struct Plugged {
     pub(super) operator_side: OperatorSide,
     /// What can be away.
     pub(super) backends: Vec<Remote>,
+    /// What is looked at when somebody asks for the metrics.
+    pub(super) looks: Looks,
+    /// What secures the workers' port, if that is asked for.
+    pub(super) tls: Option<Arc<Acceptor>>,
     /// The database, if anything is asked of it.
     pub(super) database: Option<Database>,
+    /// Where events go.
+    pub(super) audit: Audit,
+    /// What is read anew without a restart.
+    pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
     pub(super) local_key: Option<Secret>,
     /// What is behind each port.
@@ -71,15 +84,24 @@ pub(super) async fn answers(mut away: Away) {
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) audit_log: Arc<dyn AuditLog>,
+    pub(super) audit: Arc<Tee>,
 }
 
+impl Common {
+    fn new(config: &Config, audit: OpenAudit) -> Outcome<(Self, Audit)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = audit(config, &clock)?;
+        let log = audit.log.clone();
+        Ok((Self { clock, audit: log }, audit))
+    }
+}
+
+/// How the audit is opened.
+type OpenAudit = fn(&Config, &Arc<dyn Clock>) -> Outcome<Audit>;
+
 /// Picks the adapters. `Config` has refused whatever this build does not have.
-pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
-    let common = Common {
-        clock: Arc::new(SystemClock),
-        audit_log: Arc::new(memory::AuditLog::default()),
-    };
+pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
+    let (common, audit) = Common::new(config, audit)?;
     let in_memory = memory::Backend::new(&memory_settings(config), &common.clock);
     let here = in_memory.result_store.clone();
     let store = match config.backend {
@@ -88,41 +110,66 @@ pub(super) fn plug(config: &Config) -> Outcome<Plugged> {
     };
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
-    let who = authenticator(config, database.as_ref())?;
-    let (limiter, limit) = limiter(config)?;
+    let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
+    let limit = limits::limiter(config, &store);
+    let (tls, mut reloadables) = tls::plug(config, &common)?;
+    reloadables.extend(who.reloadables);
+    reloadables.push(limit.reloadable);
     let mut backends = store.backends;
-    let remote = database.as_ref();
-    backends.extend(remote.map(|database| database.remote(results.vital)));
+    let remotes = database.as_ref().map(|it| it.remotes(results.vital));
+    backends.extend(remotes.into_iter().flatten());
     let ports = Ports {
-        audit_log: common.audit_log,
+        attempts: who.attempts,
+        audit_log: common.audit,
         authenticator: who.authenticator,
         clock: common.clock,
         control_channel: store.control_channel,
-        limiter,
+        limiter: limit.limiter,
         log_sink: store.log_sink,
         result_store: results.store,
         run_owners: store.run_owners,
         task_queue: store.task_queue,
         worker_registry: store.worker_registry,
     };
+    let seen = database.as_ref().map(Database::seen);
+    let looks = Looks {
+        backends: store.seen.into_iter().chain(seen).collect(),
+        backlog: results.backlog,
+    };
+    let patience = patience(config);
     Ok(Plugged {
-        gateway: app::Gateway::new(&ports, patience(config)),
+        gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
         backends,
+        looks,
+        tls,
         database,
+        reloadables,
         local_key: who.local_key,
-        behind: vec![
-            ("task queue", store.what),
-            ("control channel", store.what),
-            ("log sink", store.what),
-            ("worker registry", store.what),
-            ("run owners", store.what),
-            ("result store", results.what),
-            ("authenticator", who.what),
-            ("limiter", limit),
-            ("audit log", "the log, target audit"),
-        ],
+        behind: behind(store.what, results.what, who.what, limit.what, audit.what),
+        audit,
     })
+}
+
+/// What is behind each port; most are of one `store`.
+fn behind(
+    store: &'static str,
+    results: &'static str,
+    who: &'static str,
+    limit: &'static str,
+    audit: &'static str,
+) -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("task queue", store),
+        ("control channel", store),
+        ("log sink", store),
+        ("worker registry", store),
+        ("run owners", store),
+        ("result store", results),
+        ("authenticator", who),
+        ("limiter", limit),
+        ("audit log", audit),
+    ]
 }
 
 /// Where results go.
@@ -130,6 +177,8 @@ pub(super) struct Results {
     pub(super) store: Arc<dyn ResultStore>,
     /// Whether reports are refused while the database is away.
     pub(super) vital: bool,
+    /// How many wait for it, where they can.
+    pub(super) backlog: Option<watch::Receiver<Backlog>>,
     pub(super) what: &'static str,
 }
 
@@ -144,11 +193,13 @@ fn results(
         (Choice::Memory, ..) => Ok(Results {
             store: in_memory,
             vital: false,
+            backlog: None,
             what: MEMORY,
         }),
         (Choice::Stream, _, Some(shared)) => Ok(Results {
             store: shared.result_stream.clone(),
             vital: false,
+            backlog: None,
             what: "Redis: handed on to the Master",
         }),
         (Choice::Mysql, Some(database), shared) => {
@@ -162,6 +213,7 @@ fn results(
 pub(super) struct Store {
     pub(super) control_channel: Arc<dyn ControlChannel>,
     pub(super) log_sink: Arc<dyn LogSink>,
+    pub(super) nonces: Arc<dyn Nonces>,
     pub(super) run_owners: Arc<dyn RunOwners>,
     pub(super) task_queue: Arc<dyn TaskQueue>,
     pub(super) worker_registry: Arc<dyn WorkerRegistry>,
@@ -169,7 +221,12 @@ pub(super) struct Store {
     /// What results need that others share, if anything is shared.
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
+    /// The backend, as the metrics have it.
+    pub(super) seen: Option<Seen>,
     pub(super) what: &'static str,
+    /// Redis itself, where it is there.
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<outbound::redis::Backend>,
 }
 
 /// Where results can wait, or be handed on.
@@ -186,13 +243,17 @@ impl Store {
         Self {
             control_channel: backend.control_channel,
             log_sink: backend.log_sink,
+            nonces: Arc::new(memory::Nonces::default()),
             run_owners: backend.run_owners,
             task_queue: backend.task_queue,
             worker_registry: backend.worker_registry,
             operator_side: (backend.master, backend.dead_letters),
             shared: None,
             backends: Vec::new(),
+            seen: None,
             what: MEMORY,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 }
@@ -206,53 +267,6 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<Option<OperatorSid
     }
 }
 
-/// Who tells whose credentials are.
-pub(super) struct Who {
-    pub(super) authenticator: Arc<dyn Authenticator>,
-    local_key: Option<Secret>,
-    pub(super) what: &'static str,
-}
-
-impl Who {
-    pub(super) fn new(authenticator: impl Authenticator + 'static, what: &'static str) -> Self {
-        Self {
-            authenticator: Arc::new(authenticator),
-            local_key: None,
-            what,
-        }
-    }
-}
-
-fn authenticator(config: &Config, database: Option<&Database>) -> Outcome<Who> {
-    if !config.auth.enabled {
-        return Ok(Who::new(memory::Open, "none: callers are believed"));
-    }
-    if let Some(file) = &config.auth.api_keys {
-        let named = |error: &dyn Error| format!("API_KEYS_FILE={}: {error}", file.display());
-        let text = fs::read_to_string(file).map_err(|error| named(&error))?;
-        let keys = memory::ApiKeys::parse(&text).map_err(|error| named(&error))?;
-        return Ok(Who::new(keys, "API keys of API_KEYS_FILE"));
-    }
-    if let Some(database) = database {
-        return Ok(database.api_keys(config));
-    }
-    let (keys, key) = memory::ApiKeys::local();
-    Ok(Who {
-        local_key: Some(key),
-        ..Who::new(keys, "one API key, made for worker local")
-    })
-}
-
-fn limiter(config: &Config) -> Outcome<(Arc<dyn Limiter>, &'static str)> {
-    let limit = &config.limit;
-    if !limit.enabled {
-        return Ok((Arc::new(memory::Unlimited), "none: workers are not limited"));
-    }
-    let workers = config.memory.max_workers;
-    let limiter = memory::Limiter::new(limit.rate_per_second, limit.capacity, workers)?;
-    Ok((Arc::new(limiter), "memory: a token bucket a worker"))
-}
-
 fn patience(config: &Config) -> Patience {
     Patience {
         max_deliveries: config.task.max_deliveries,
@@ -261,14 +275,20 @@ fn patience(config: &Config) -> Patience {
 }
 
 /// What the workers' port goes by.
-pub(super) fn grpc_settings(config: &Config) -> grpc::Settings {
+pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc::Settings {
     grpc::Settings {
         open: !config.auth.enabled,
         heartbeat_interval: config.grpc.heartbeat_interval,
         heartbeat_timeout: config.grpc.heartbeat_timeout,
         ping_interval: config.grpc.ping_interval,
         max_concurrent_streams: config.grpc.max_concurrent_streams,
+        max_calls: config.grpc.max_calls,
+        max_calls_per_worker: config.grpc.max_calls_per_worker,
+        max_polls_per_worker: config.grpc.max_polls_per_worker,
         grace: config.grpc.shutdown_grace,
+        limits: connections::limits(config),
+        tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),
+        reflection: config.connections.reflection,
     }
 }
 

@@ -6,14 +6,20 @@ use gateway_adapters::host::Config;
 use gateway_adapters::inbound::admin::OperatorSide;
 use gateway_adapters::outbound::memory::ResultStore;
 #[cfg(feature = "redis")]
-use gateway_adapters::outbound::{SystemClock, memory::AuditLog as AuditLogInLog, redis};
+use gateway_adapters::outbound::{
+    SystemClock, audit::Tee, memory::AuditLog as AuditLogInLog, redis,
+};
 #[cfg(feature = "redis")]
 use gateway_core::ports::Runs;
 
 use super::Outcome;
+#[cfg(feature = "redis")]
+use super::breakers::Breakers;
 use super::plug::{Common, Store};
 #[cfg(feature = "redis")]
 use super::plug::{Remote, Shared};
+#[cfg(feature = "redis")]
+use super::scrape::Seen;
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]
@@ -21,24 +27,46 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = config.admin.serves_api().then_some(results);
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
+    let redis = backend.clone();
+    if let Some(max) = config.audit.stream {
+        common.audit.and(backend.audit_stream(max));
+    }
+    let away = backend.away();
+    let mut breakers = Breakers::new(config.breaker.slow, away.clone());
+    let result_stream = breakers.before(backend.result_stream, "result stream", false);
+    let control_channel = breakers.before(backend.control_channel, "control channel", false);
+    let log_sink = breakers.before(backend.log_sink, "log sink", false);
+    let run_owners = breakers.before(backend.run_owners, "run owners", false);
+    let task_queue = breakers.before(backend.task_queue, "task queue", true);
+    let worker_registry = breakers.before(backend.worker_registry, "worker registry", false);
+    let mut backends = breakers.made();
+    backends.push(Remote {
+        name: "Redis",
+        away: away.clone(),
+        vital: true,
+    });
+    let connected = redis.clone();
     Ok(Store {
-        backends: vec![Remote {
-            name: "Redis",
-            away: backend.away(),
-            vital: true,
-        }],
+        redis: Some(redis),
+        backends,
+        seen: Some(Seen {
+            name: "redis",
+            away,
+            connections: Box::new(move || vec![("open", connected.connections())]),
+        }),
         shared: Some(Shared {
             #[cfg(feature = "mysql")]
             result_feed: backend.result_feed,
-            result_stream: backend.result_stream,
+            result_stream,
             #[cfg(feature = "mysql")]
             spool: backend.spool,
         }),
-        control_channel: backend.control_channel,
-        log_sink: backend.log_sink,
-        run_owners: backend.run_owners,
-        task_queue: backend.task_queue,
-        worker_registry: backend.worker_registry,
+        control_channel,
+        log_sink,
+        nonces: backend.nonces,
+        run_owners,
+        task_queue,
+        worker_registry,
         operator_side: (backend.master, backend.dead_letters),
         what: "Redis",
     })
@@ -51,7 +79,7 @@ pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
 
     let common = Common {
         clock: Arc::new(SystemClock),
-        audit_log: Arc::new(AuditLogInLog::default()),
+        audit: Arc::new(Tee::new(Arc::new(AuditLogInLog::default()))),
     };
     let backend = connect(config, &common, None)?;
     let mut away = backend.away();
@@ -69,7 +97,7 @@ fn connect(
     common: &Common,
     runs: Option<Arc<dyn Runs>>,
 ) -> Outcome<redis::Backend> {
-    let (clock, audit_log) = (common.clock.clone(), common.audit_log.clone());
+    let (clock, audit_log) = (common.clock.clone(), common.audit.clone());
     let connected = redis::Backend::connect(settings(config), clock, audit_log, runs);
     Ok(connected.map_err(|error| format!("REDIS_URL={}: {error}", config.redis.url))?)
 }

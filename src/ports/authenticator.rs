@@ -8,6 +8,11 @@ use crate::ports::Cause;
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Authenticator: Send + Sync {
+    /// What is known of `credential` here and now, without asking anybody.
+    ///
+    /// It is what those go by who must not be stopped by the failures of others.
+    fn recall(&self, credential: &Credential) -> Recall;
+
     /// The worker that `credential` belongs to.
     ///
     /// # Errors
@@ -18,11 +23,25 @@ pub trait Authenticator: Send + Sync {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError>;
 }
 
+/// What an [`Authenticator`] knows of a credential without asking anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// It is good, and this worker's.
+    Good(WorkerId),
+    /// It is no guess: it was good not long ago, or it proves that its maker has a secret. Whether
+    /// it is good now must be asked.
+    Genuine,
+    /// Nothing good.
+    Unknown,
+}
+
 /// Why an [`Authenticator`] named nobody.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// The credential is nobody's.
-    #[error("no valid credential; send x-api-key")]
+    #[error(
+        "no valid credential; send x-api-key, a bearer token, a client certificate or x-signature"
+    )]
     Rejected,
     /// It cannot be told now.
     #[error("authentication is temporarily unavailable")]

@@ -37,6 +37,18 @@ macro_rules! contract {
             )+
         }
     };
+    // On one Redis, with a breaker before it.
+    (@ guarded { $($rule:ident,)+ }) => {
+        #[cfg(feature = "redis")]
+        mod guarded {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    super::$rule(&crate::contract::redis::on_one_guarded().await).await;
+                }
+            )+
+        }
+    };
     // On a Redis Cluster.
     (@ cluster { $($rule:ident,)+ }) => {
         #[cfg(feature = "redis")]
@@ -83,6 +95,7 @@ mod master;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod nonces;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]

@@ -6,7 +6,7 @@ use gateway_core::app::Ports;
 use gateway_core::ports::{
     AuthError, ControlError, LimitError, LogError, MockAuthenticator, MockControlChannel,
     MockLimiter, MockLogSink, MockRunOwners, MockTaskQueue, MockWorkerRegistry, OwnerError,
-    QueueError, RegistryError,
+    QueueError, Recall, RegistryError,
 };
 use tonic::{Code, Status};
 
@@ -58,6 +58,7 @@ async fn a_queue_that_is_away_is_no_empty_queue() {
 async fn an_authenticator_that_is_away_rejects_nobody() {
     let gateway = with(|ports| {
         let mut authenticator = MockAuthenticator::new();
+        authenticator.expect_recall().returning(|_| Recall::Unknown);
         authenticator
             .expect_authenticate()
             .returning(|_| Err(AuthError::Unavailable(SECRET.into())));
@@ -76,7 +77,7 @@ async fn a_limiter_that_is_away_is_no_limit_exceeded() {
         let mut limiter = MockLimiter::new();
         limiter
             .expect_admit()
-            .returning(|_| Err(LimitError::Unavailable(SECRET.into())));
+            .returning(|_, _| Err(LimitError::Unavailable(SECRET.into())));
         ports.limiter = Arc::new(limiter);
     })
     .await;

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::memory;
+use gateway_core::domain::limit::{Limits, Rate};
 use gateway_core::ports::{LimitError, MockLimiter, MockTaskQueue};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
-use crate::support::{Gateway, Options, proto};
+use crate::support::{Gateway, Options};
 
 async fn limited(capacity: u32) -> Gateway {
     // A rate so low that no test waits long enough for the next token.
-    let limiter = memory::Limiter::new(0.01, capacity, 100).expect("is a limit");
+    let rate = Rate::new(0.01, capacity).expect("is a rate");
+    let limiter = memory::Limiter::fixed(Limits::even(rate), 100);
     Gateway::start_with(Options {
         limiter: Arc::new(limiter),
         ..Options::default()
@@ -61,32 +63,11 @@ async fn beyond_its_bucket_a_worker_hears_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn messages_of_the_live_channel_count_too() {
-    let gateway = limited(3).await;
-    let worker = gateway.worker("w-1");
-
-    let heartbeat = proto::WorkerMessage {
-        payload: Some(proto::worker_message::Payload::Heartbeat(
-            proto::Heartbeat::default(),
-        )),
-    };
-    let messages = tokio_stream::iter(vec![heartbeat; 10]);
-    let opened = worker
-        .client()
-        .worker_stream(worker.request(messages))
-        .await;
-    let mut heard = opened.expect("is opened").into_inner();
-    let end = heard.message().await.expect_err("is ended");
-    assert_eq!(end.code(), Code::ResourceExhausted);
-    gateway.stop().await;
-}
-
-#[tokio::test]
 async fn a_limit_keeps_calls_from_the_queue_and_leaves_health_alone() {
     let gateway = Gateway::start_with(Options {
         replace: |ports| {
             let mut limiter = MockLimiter::new();
-            limiter.expect_admit().returning(|_| {
+            limiter.expect_admit().returning(|_, _| {
                 let wait = Duration::from_secs(1);
                 Err(LimitError::Exceeded {
                     retry_after: wait,

@@ -7,6 +7,7 @@ mod support;
 mod cancelled;
 mod contract;
 mod control;
+mod edge;
 mod errors;
 mod example;
 #[cfg(feature = "redis")]

@@ -10,3 +10,4 @@ mod server;
 mod serving;
 mod tls;
 mod tools;
+mod workers;

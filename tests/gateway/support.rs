@@ -3,7 +3,10 @@
 mod gateway;
 #[cfg(feature = "redis")]
 mod on_redis;
+pub(crate) mod papers;
 mod program;
+mod said;
+mod scrape;
 pub(crate) mod servers;
 mod worker;
 
@@ -11,6 +14,8 @@ pub(crate) use gateway::{Gateway, Options, key_of};
 #[cfg(feature = "redis")]
 pub(crate) use on_redis::OnRedis;
 pub(crate) use program::Program;
+pub(crate) use said::{Ear, said, secret, secret_of_url};
+pub(crate) use scrape::Scrape;
 pub(crate) use worker::Worker;
 
 /// The protocol, as a client has it.

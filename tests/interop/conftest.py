@@ -6,38 +6,60 @@ from pathlib import Path
 
 import pytest
 
+import ways
 from gateway import Gateway
 from master import Master
 from redis_server import RedisServer
+from ways import Way
 from worker import Worker
 
 # Enough for a thousand that poll at once, and for every other test to have workers that no test met before it.
 WORKERS = 1500
 
 
-@pytest.fixture(scope="session", params=["memory", "redis"])
-def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The settings of each backend in turn; the tests run on every one."""
-    if request.param == "memory":
+# Every backend, and every way to reach the gateway. They have nothing to do with each other, so not all pairs are tried.
+@pytest.fixture(scope="session", params=["memory", "redis", "memory-tls", "memory-mtls"])
+def round_of_tests(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A backend and a way; the tests run with each of these."""
+    backend, _, way = request.param.partition("-")
+    return backend, way or "plain"
+
+
+@pytest.fixture(scope="session")
+def way(round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Way:
+    """How workers reach the gateway, and prove who they are."""
+    return ways.make(round_of_tests[1], tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def backend(
+    round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The settings of the backend."""
+    if round_of_tests[0] == "memory":
         yield {"GATEWAY_BACKEND": "memory"}
         return
     with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
         # The operator's API lets the tests play the Master, and see what became of runs.
-        yield {"REDIS_URL": redis.url, "ADMIN_API": "true"}
+        yield {"REDIS_URL": redis.url, "ADMIN_API": "true", "GRPC_REFLECTION": "true"}
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str]) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str], way: Way) -> Iterator[Gateway]:
     """One gateway for all tests that do not need another kind of it."""
     keys = {f"worker-{number:04}": secrets.token_hex(32) for number in range(WORKERS)}
     settings = {
         # Out of the way: the tests of the limits have a gateway of their own.
         "RATE_LIMIT_RATE": 100_000,
         "RATE_LIMIT_CAPACITY": 200_000,
+        # All tests come from one address.
+        "AUTH_FAILURES_PER_MINUTE": 10_000,
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
+        # Not everybody is told of it by default.
+        "GRPC_REFLECTION": "true",
     }
-    with Gateway(tmp_path_factory.mktemp("gateway"), keys, **backend, **settings) as gateway:
+    with Gateway(tmp_path_factory.mktemp("gateway"), keys, way, **backend, **settings) as gateway:
         yield gateway
 
 
@@ -53,7 +75,7 @@ def hire(gateway: Gateway, names: Iterator[str]) -> Callable[[], Worker]:
 
     def hire() -> Worker:
         name = next(names)
-        return Worker(name, gateway.keys[name], gateway.channel)
+        return Worker(name, gateway.keys[name], gateway.channel, gateway.metadata(name))
 
     return hire
 
@@ -75,12 +97,12 @@ def master(gateway: Gateway) -> Master:
 
 
 @pytest.fixture
-def own_gateway(tmp_path: Path, backend: dict[str, str]) -> Callable[..., Gateway]:
+def own_gateway(tmp_path: Path, backend: dict[str, str], way: Way) -> Callable[..., Gateway]:
     """Makes a gateway that a test has for itself, on keys that no other has in Redis."""
 
     def make(keys: dict[str, str], **settings: object) -> Gateway:
         namespace = {"REDIS_NAMESPACE": f"own-{secrets.token_hex(4)}"} if "REDIS_URL" in backend else {}
-        return Gateway(tmp_path, keys, **backend, **namespace, **settings)
+        return Gateway(tmp_path, keys, way, **backend, **namespace, **settings)
 
     return make
 

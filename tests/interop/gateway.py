@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -11,8 +10,7 @@ from pathlib import Path
 import grpc
 
 from protocol import ROOT
-
-PROGRAM = Path(os.environ.get("ANTCODE_GATEWAY", "target/debug/antcode-gateway"))
+from ways import PROGRAM, Way
 
 # As the field's worker sets them.
 CHANNEL_OPTIONS = [
@@ -28,9 +26,10 @@ CHANNEL_OPTIONS = [
 class Gateway:
     """A gateway process in a folder and on ports of its own; `with` starts and ends it."""
 
-    def __init__(self, folder: Path, keys: dict[str, str], **settings: object):
+    def __init__(self, folder: Path, keys: dict[str, str], way: Way | None = None, **settings: object):
         """`keys` holds each worker's API key; `settings` go into the environment."""
         self.keys = keys
+        self.way = way or Way()
         self._log: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
@@ -47,9 +46,9 @@ class Gateway:
             keys_file = folder / "keys.json"
             keys_file.write_text(json.dumps({name: sha256(key) for name, key in keys.items()}))
             environment["API_KEYS_FILE"] = str(keys_file)
-        environment |= {name: str(value) for name, value in settings.items()}
+        environment |= {name: str(value) for name, value in (self.way.settings | settings).items()}
         self._process = subprocess.Popen(
-            [ROOT / PROGRAM],
+            [PROGRAM],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -75,9 +74,17 @@ class Gateway:
         self.channel.close()
         self.stop()
 
-    def connect(self) -> grpc.Channel:
-        """A connection of one's own to the gateway."""
-        return grpc.insecure_channel(self.grpc_address, CHANNEL_OPTIONS)
+    def connect(self, *options: tuple[str, int], connections=grpc) -> grpc.Channel:
+        """A connection of one's own to the gateway; with `connections` `grpc.aio`, one of that kind."""
+        options = [*CHANNEL_OPTIONS, *options]
+        credentials = self.way.channel_credentials()
+        if credentials is None:
+            return connections.insecure_channel(self.grpc_address, options)
+        return connections.secure_channel(self.grpc_address, credentials, options)
+
+    def metadata(self, worker: str) -> tuple:
+        """What a worker says of itself with each call."""
+        return self.way.metadata(worker, self.keys[worker])
 
     def terminate(self) -> None:
         """Asks the gateway to end, once, and does not wait for it."""

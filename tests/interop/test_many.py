@@ -5,7 +5,6 @@ import itertools
 
 import grpc.aio
 
-from gateway import CHANNEL_OPTIONS
 from protocol import pb, stubs
 
 POLLS = 1000
@@ -17,12 +16,12 @@ WAIT_MS = 50_000
 
 def test_a_thousand_polls_wait_and_each_gets_its_own_task(gateway, master, names):
     workers = list(itertools.islice(names, POLLS))
-    canary = next(names)
-    asyncio.run(poll_all(gateway, master, workers, canary))
+    canaries = list(itertools.islice(names, CHANNELS))
+    asyncio.run(poll_all(gateway, master, workers, canaries))
 
 
-async def poll_all(gateway, master, workers: list[str], canary: str) -> None:
-    channels = [grpc.aio.insecure_channel(gateway.grpc_address, options=CHANNEL_OPTIONS) for _ in range(CHANNELS)]
+async def poll_all(gateway, master, workers: list[str], canaries: list[str]) -> None:
+    channels = [gateway.connect(connections=grpc.aio) for _ in range(CHANNELS)]
     connections = [stubs.GatewayServiceStub(channel) for channel in channels]
 
     async def poll(name: str, stub, timeout_ms: int = WAIT_MS) -> str:
@@ -30,7 +29,7 @@ async def poll_all(gateway, master, workers: list[str], canary: str) -> None:
         answer = await stub.PollTask(
             pb.PollTaskRequest(worker_id=name, timeout_ms=timeout_ms),
             timeout=timeout_ms / 1000 + 5,
-            metadata=(("x-worker-id", name), ("x-api-key", gateway.keys[name])),
+            metadata=gateway.metadata(name),
         )
         return answer.task.run_id
 
@@ -40,7 +39,7 @@ async def poll_all(gateway, master, workers: list[str], canary: str) -> None:
 
     polls = [asyncio.create_task(poll(name, connections[n % CHANNELS])) for n, name in enumerate(workers)]
     # When a short poll sent after them on each connection is over, the long ones are surely waiting.
-    await asyncio.gather(*(poll(canary, stub, 500) for stub in connections))
+    await asyncio.gather(*(poll(canary, stub, 500) for canary, stub in zip(canaries, connections)))
     early = [n for n, task in enumerate(polls) if task.done()]
     assert not early, f"{len(early)} polls ended before there was a task, the first: {polls[early[0]]}"
 

@@ -19,9 +19,9 @@ class Worker:
     Fields are given by name and put into the RPC's request beside the worker's own id, where it has one.
     """
 
-    def __init__(self, name: str, key: str, channel: grpc.Channel):
+    def __init__(self, name: str, key: str, channel: grpc.Channel, metadata: tuple = ()):
         self.name = name
-        self.metadata = (("x-worker-id", name), ("x-api-key", key))
+        self.metadata = metadata or (("x-worker-id", name), ("x-api-key", key))
         self.key = key
         self.stub = stubs.GatewayServiceStub(channel)
 

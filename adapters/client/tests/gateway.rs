@@ -10,7 +10,7 @@ use tokio::task::{self, JoinHandle};
 use crate::client::{Command, Console, Http, Output, run};
 use crate::inbound::Readiness;
 use crate::inbound::admin::testing::{FakeMaster, at};
-use crate::inbound::admin::{OperatorSide, serve};
+use crate::inbound::admin::{OperatorApi, OperatorSide, serve};
 
 /// A clock that stands at two minutes and five seconds past ten.
 pub(super) struct Now;
@@ -41,19 +41,25 @@ impl Gateway {
     pub(super) async fn start() -> Self {
         let master = Arc::new(FakeMaster::default());
         let side: OperatorSide = (master.clone(), master.clone());
-        Self::serve(master, Some(side)).await
+        Self::serve(master, Some((side, None))).await
     }
 
     pub(super) async fn start_without_master() -> Self {
         Self::serve(Arc::default(), None).await
     }
 
-    async fn serve(master: Arc<FakeMaster>, side: Option<OperatorSide>) -> Self {
+    async fn serve(master: Arc<FakeMaster>, api: Option<OperatorApi>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let base = format!("http://{}", listener.local_addr().expect("is bound"));
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, side, Readiness::starting(), stopped));
+        let served = tokio::spawn(serve(
+            listener,
+            api,
+            Readiness::starting(),
+            Arc::new(String::new),
+            stopped,
+        ));
         Self {
             master,
             base,

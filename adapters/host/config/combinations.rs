@@ -11,6 +11,14 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
     api(config, read);
     results(config, read);
     database(config, read);
+    audit(config, read);
+}
+
+fn audit(config: &Config, read: &mut Reader) {
+    if config.audit.stream.is_some() && config.backend != Backend::Redis {
+        let cited = read.cite("AUDIT_STREAM");
+        read.blame(format!("{cited} needs Redis; set REDIS_URL, or unset it"));
+    }
 }
 
 fn tls(read: &mut Reader) {
@@ -22,6 +30,14 @@ fn tls(read: &mut Reader) {
         read.blame(format!(
             "{cited} asks for client certificates, which needs {CERT} and {KEY}"
         ));
+    }
+    for name in ["GRPC_TLS_CRL_PATH", "GRPC_TLS_CLIENT_AUTH"] {
+        if read.is_given(name) && !read.is_given("GRPC_TLS_CA_PATH") {
+            let cited = read.cite(name);
+            read.blame(format!(
+                "{cited} is about client certificates, which needs GRPC_TLS_CA_PATH"
+            ));
+        }
     }
 }
 

@@ -31,6 +31,16 @@ pub(super) fn gather(flags: &Flags, environment: &Environment) -> (Figment, Vec<
     (figment, problems)
 }
 
+/// The files among them, whether or not they are there.
+pub(super) fn files(flags: &Flags, environment: &Environment) -> Vec<PathBuf> {
+    let dotenv = environment.dotenv();
+    // What is wrong with it is found when it is read.
+    let read = dotenv.map(|path| read_dotenv(path, &mut Vec::new()));
+    let toml = file(flags, environment, &read.unwrap_or_default());
+    let toml = toml.map(|(path, _)| path);
+    dotenv.map(Path::to_owned).into_iter().chain(toml).collect()
+}
+
 /// Whose word a value is.
 #[derive(Clone, Debug, Default)]
 enum Origin {

@@ -43,6 +43,14 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     }
 }
 
+/// Any text, as long as there is one.
+pub(super) fn text(text: &str) -> Parsed<String> {
+    match text {
+        "" => Err("a text".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// A whole number within `range`.
 pub(super) fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Parsed<T> {
     move |text| {
@@ -87,6 +95,11 @@ pub(super) fn grace(text: &str) -> Parsed<Duration> {
 pub(super) fn rate(text: &str) -> Parsed<f64> {
     fraction(text, 0.001..=1_000_000.0)
         .ok_or_else(|| "a number from 0.001 to 1000000, such as 100 or 0.5".to_owned())
+}
+
+/// Bytes a second, up to a terabyte.
+pub(super) fn bytes_a_second(text: &str) -> Parsed<f64> {
+    fraction(text, 1.0..=1e12).ok_or_else(|| "a number from 1 to 1000000000000".to_owned())
 }
 
 /// One of the words in `choices`, in any case.
@@ -208,6 +221,9 @@ mod tests {
 
         assert_eq!(rate("0.5"), Ok(0.5));
         all_refused(rate, &["", "0", "-1", "1e-300", "inf", "NaN"]);
+
+        assert_eq!(bytes_a_second("16777216"), Ok(16_777_216.0));
+        all_refused(bytes_a_second, &["", "0", "1e13", "inf", "NaN"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What the sections of the settings hold, and how each is read.
 
+mod audit;
 mod auth;
+mod connections;
+mod limit;
 mod serving;
 mod stores;
 
@@ -10,27 +13,25 @@ use super::super::telemetry::{Format, LogSettings};
 use super::parse::{self, DAY};
 use super::reader::Reader;
 
+pub use self::audit::{Audit, AuditTarget};
 pub use self::auth::{Auth, JwtAlgorithm, KeyStorage};
-pub use self::serving::{Admin, Grpc, Tls};
+pub use self::connections::Connections;
+pub use self::limit::{Limit, LimitStore};
+pub use self::serving::{Admin, ClientTls, Grpc, Tls};
 pub use self::stores::{Database, DatabaseTls, LogStreams, Memory, Redis, RedisTls};
 
-/// The token bucket that each worker has.
+/// When a back end that answers counts as away.
 #[derive(Clone, Debug)]
-pub struct Limit {
-    /// Whether requests are limited.
-    pub enabled: bool,
-    /// Tokens that come back each second.
-    pub rate_per_second: f64,
-    /// Tokens in a full bucket.
-    pub capacity: u32,
+pub struct Breaker {
+    /// How long a call may take. Too short and a busy back end is left alone; too long and workers
+    /// wait for one that crawls.
+    pub slow: Duration,
 }
 
-impl Limit {
+impl Breaker {
     pub(super) fn read(from: &mut Reader) -> Self {
         Self {
-            enabled: from.get("RATE_LIMIT_ENABLED", parse::switch),
-            rate_per_second: from.get("RATE_LIMIT_RATE", parse::rate),
-            capacity: from.get("RATE_LIMIT_CAPACITY", parse::whole(1..=u64::from(u32::MAX))),
+            slow: from.get("BREAKER_SLOW_MS", parse::milliseconds(10..=600_000)),
         }
     }
 }

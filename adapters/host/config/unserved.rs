@@ -1,23 +1,10 @@
 //! Settings that ask for an adapter that this build lacks. Each is refused, lest an operator
-//! believe in TLS, say, that is not spoken. Whoever adds an adapter takes its line out of here.
+//! believe in a database, say, that nothing is written to.
 
 use super::reader::Reader;
 use super::{Backend, Config, ResultStore};
 
-const TLS: &str = "TLS";
-const JWT: &str = "bearer tokens";
-
 pub(super) fn check(config: &Config, read: &mut Reader) {
-    for (name, what) in [
-        ("GRPC_TLS_CERT_PATH", TLS),
-        ("GRPC_TLS_KEY_PATH", TLS),
-        ("GRPC_TLS_CA_PATH", TLS),
-        ("JWT_SECRET_FILE", JWT),
-    ] {
-        if read.is_given(name) {
-            refuse(read, name, what, "unset it");
-        }
-    }
     let redis = config.backend == Backend::Redis && read.is_sound("GATEWAY_BACKEND");
     if redis && !cfg!(feature = "redis") {
         let name = asked_by(read, "GATEWAY_BACKEND", "REDIS_URL");
@@ -43,11 +30,4 @@ pub(super) fn check(config: &Config, read: &mut Reader) {
 /// The setting that made the choice: the one that names it, else the one that implies it.
 fn asked_by(read: &Reader, named: &'static str, implied: &'static str) -> &'static str {
     if read.is_given(named) { named } else { implied }
-}
-
-fn refuse(read: &mut Reader, name: &str, what: &str, remedy: &str) {
-    let cited = read.cite(name);
-    read.blame(format!(
-        "{cited} asks for what this build does not have yet: {what}; {remedy}"
-    ));
 }

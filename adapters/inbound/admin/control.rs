@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::dto;
 use super::error::Refusal;
+use super::journal::Peer;
 use super::local::{Local, made_up, unknown};
 use super::tasks::texts;
 
@@ -21,6 +22,7 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// `POST /api/control`
 pub(super) async fn send(
     State(local): State<Local>,
+    peer: Peer,
     asked: Result<Json<dto::Control>, JsonRejection>,
 ) -> Result<(StatusCode, Json<dto::Sent>), Refusal> {
     let Json(asked) = asked?;
@@ -59,7 +61,10 @@ pub(super) async fn send(
     };
     let request_id = request(&command);
     tracing::debug!(?to, ?request_id, "control message sent by hand");
-    local.master.send(&to, command).await?;
+    let subject = subject(&to, &command);
+    let sent = local.master.send(&to, command).await.map_err(Refusal::from);
+    local.note(peer, "control", subject, &sent);
+    sent?;
     Ok((StatusCode::ACCEPTED, Json(dto::Sent { request_id })))
 }
 
@@ -135,6 +140,24 @@ fn runtime(
         action,
         payload,
     })
+}
+
+/// What is said to whom, without the values, which may be secret.
+fn subject(to: &Recipient, command: &Command) -> String {
+    let what = match command {
+        Command::Cancel { task, .. } => format!("cancel task {task}"),
+        Command::Configure(settings) => {
+            let names: Vec<_> = settings.keys().map(String::as_str).collect();
+            format!("config {}", names.join(" "))
+        }
+        Command::Runtime {
+            request, action, ..
+        } => format!("runtime {action} request {request}"),
+    };
+    match to {
+        Recipient::Worker(worker) => format!("{what} for {worker}"),
+        Recipient::Everyone => format!("{what} for everyone"),
+    }
 }
 
 fn request(command: &Command) -> Option<String> {

@@ -22,6 +22,11 @@ impl Refusal {
         Self { status, text }
     }
 
+    /// What whoever asked is told.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// What was asked for is not there.
     pub(super) fn missing(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)

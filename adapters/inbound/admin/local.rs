@@ -6,12 +6,14 @@ use gateway_core::ports::{DeadLetters, Master, RunView};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Refusal;
+use super::journal::Journal;
 
 /// What the routes of the local Master share.
 #[derive(Clone)]
 pub(super) struct Local {
     pub(super) master: Arc<dyn Master>,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
+    pub(super) journal: Option<Journal>,
     /// Cancelled when the port is about to close.
     pub(super) stop: CancellationToken,
 }

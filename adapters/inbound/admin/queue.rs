@@ -5,9 +5,11 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use gateway_core::domain::id::LetterId;
+use gateway_core::ports::MasterError;
 
 use super::dto;
 use super::error::Refusal;
+use super::journal::Peer;
 use super::local::Local;
 
 /// The most dead letters in one answer.
@@ -47,23 +49,29 @@ pub(super) async fn show(
 /// without asking first.
 pub(super) async fn requeue(
     State(local): State<Local>,
+    peer: Peer,
     Path(id): Path<String>,
     asked: Result<Json<dto::Nothing>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
     let Json(dto::Nothing {}) = asked?;
     let id = LetterId::parse(&id)?;
-    let was_there = local.dead_letters.requeue(&id).await?;
-    done(&id, was_there)
+    let was_there = local.dead_letters.requeue(&id).await;
+    let done = done(&id, was_there);
+    local.note(peer, "requeue", id.to_string(), &done);
+    done
 }
 
 /// `DELETE /api/dead/{id}`
 pub(super) async fn discard(
     State(local): State<Local>,
+    peer: Peer,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let id = LetterId::parse(&id)?;
-    let was_there = local.dead_letters.discard(&id).await?;
-    done(&id, was_there)
+    let was_there = local.dead_letters.discard(&id).await;
+    let done = done(&id, was_there);
+    local.note(peer, "discard", id.to_string(), &done);
+    done
 }
 
 async fn letters(local: &Local, asked: dto::Limit) -> Result<dto::DeadLetters, Refusal> {
@@ -73,8 +81,8 @@ async fn letters(local: &Local, asked: dto::Limit) -> Result<dto::DeadLetters, R
     Ok(dto::DeadLetters { dead })
 }
 
-fn done(id: &LetterId, was_there: bool) -> Result<StatusCode, Refusal> {
-    was_there
+fn done(id: &LetterId, was_there: Result<bool, MasterError>) -> Result<StatusCode, Refusal> {
+    was_there?
         .then_some(StatusCode::NO_CONTENT)
         .ok_or_else(|| missing(id))
 }

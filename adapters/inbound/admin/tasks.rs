@@ -12,11 +12,13 @@ use serde_json::{Map, Value};
 
 use super::dto;
 use super::error::Refusal;
+use super::journal::Peer;
 use super::local::{Local, made_up};
 
 /// `POST /api/tasks`
 pub(super) async fn enqueue(
     State(local): State<Local>,
+    peer: Peer,
     asked: Result<Json<dto::NewTask>, JsonRejection>,
 ) -> Result<(StatusCode, Json<dto::Queued>), Refusal> {
     let Json(asked) = asked?;
@@ -27,7 +29,11 @@ pub(super) async fn enqueue(
         run_id: task.run.to_string(),
         worker_id: worker.to_string(),
     };
-    local.master.enqueue(&worker, task).await?;
+    let done = local.master.enqueue(&worker, task).await;
+    let done = done.map_err(Refusal::from);
+    let subject = format!("task {} run {} for {worker}", queued.task_id, queued.run_id);
+    local.note(peer, "enqueue", subject, &done);
+    done?;
     tracing::debug!(%worker, task = queued.task_id, run = queued.run_id, "task queued by hand");
     Ok((StatusCode::CREATED, Json(queued)))
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 pub(crate) use self::dead::{dead_task, letter};
+pub(crate) use self::port::routes;
 pub(super) use self::port::{Port, error, text};
 
 /// So few lines a page that even a short log has several.

@@ -7,20 +7,24 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use gateway_core::app;
-use gateway_core::domain::identity::{Caller, Presented};
+use gateway_core::domain::identity::{Caller, Credential, Presented};
+use gateway_core::ports::AuthError;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::timeout;
+use metrics::counter;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::admission::{self, Admission};
+use super::caps::Caps;
 use super::handoff::{Handoff, Tracked};
+use super::kind::{Kind, PROTOCOL};
+use super::sizes::measured;
 use super::status::status;
-use super::{credentials, deadline};
-
-const PROTOCOL: &str = "/antcode.v1.GatewayService/";
+use super::{credentials, request_id};
+use crate::metrics::AUTHENTICATIONS;
 
 /// It carries its key in its body, so its body must be read before anybody is known. It is short.
 const REGISTER: &str = "/antcode.v1.GatewayService/Register";
@@ -31,8 +35,8 @@ const REGISTER_MAX_BYTES: usize = 64 * 1024;
 pub(super) enum Identity {
     /// It is settled, and the call has been taken from what the worker may make.
     Known(Caller),
-    /// It is settled by what the message says.
-    Unsettled(Presented),
+    /// It is settled by what the message says, and the call is yet to be taken.
+    Unsettled(Presented, Admission),
 }
 
 /// Puts the door before a service.
@@ -44,6 +48,8 @@ pub(super) struct AccessLayer {
     pub(super) open: bool,
     /// Where calls in flight are counted.
     pub(super) calls: TaskTracker,
+    /// How many there may be.
+    pub(super) caps: Caps,
 }
 
 impl<S> Layer<S> for AccessLayer {
@@ -77,7 +83,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if !request.uri().path().starts_with(PROTOCOL) {
             // Health and reflection are for everybody, and never limited.
             return Box::pin(self.inner.call(request));
@@ -87,55 +93,74 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = layer.calls.token();
-        Box::pin(async move {
+        let id = request_id::of(&request);
+        request.extensions_mut().insert(id.clone());
+        Box::pin(request_id::serve(id, async move {
             let _in_flight = call;
-            let deadline = deadline::of(request.headers());
-            let served = async {
-                match layer.enter(request).await {
-                    Ok(request) => inner.call(request).await.map(watched),
-                    Err(status) => Ok(status.into_http()),
-                }
-            };
-            let Some(deadline) = deadline else {
-                return served.await;
-            };
-            let overdue = |_| Ok(Status::deadline_exceeded("the deadline is over").into_http());
-            timeout(deadline, served).await.unwrap_or_else(overdue)
-        })
+            // Its places are given up with it.
+            match layer.enter(request).await {
+                Ok((request, _admission)) => inner.call(request).await.map(watched),
+                Err(status) => Ok(status.into_http()),
+            }
+        }))
     }
 }
 
 impl AccessLayer {
-    /// Lets `request` in, with the identity of its maker attached.
-    async fn enter(&self, request: Request<Body>) -> Result<Request<Body>, Status> {
+    /// Lets `request` in, with the identity of its maker attached; it is under way for as long as
+    /// its admission is held.
+    async fn enter(&self, request: Request<Body>) -> Result<(Request<Body>, Admission), Status> {
         let (mut parts, mut body) = request.into_parts();
+        let kind = Kind::of(parts.uri.path());
+        let admission = Admission::begin(&self.caps, kind);
+        let admission = admission.map_err(|error| status(&error.into()))?;
         let presented = credentials::presented(&parts, self.open);
         let presented = presented.map_err(|invalid| status(&invalid.into()))?;
         let registers = parts.uri.path() == REGISTER;
-        if registers {
-            body = short(body);
-        }
+        body = if registers {
+            short(body)
+        } else {
+            measured(parts.uri.path(), body)
+        };
         // Where callers are believed, one that did not say in the headers who it is may still say
         // so in its message.
         let unsettled = registers || (self.open && presented.claimed.is_none());
         let identity = if unsettled {
-            Identity::Unsettled(presented)
+            Identity::Unsettled(presented, admission.clone())
         } else {
-            Identity::Known(
-                self.known(&presented)
-                    .await
-                    .map_err(|error| status(&error))?,
-            )
+            let known = self.known(&presented, &admission).await;
+            Identity::Known(known.map_err(|error| status(&error))?)
         };
         parts.extensions.insert(identity);
-        Ok(Request::from_parts(parts, body))
+        Ok((Request::from_parts(parts, body), admission))
     }
 
-    async fn known(&self, presented: &Presented) -> Result<Caller, app::Error> {
-        let caller = self.access.identify(presented).await?;
-        self.access.admit(&caller).await?;
+    async fn known(
+        &self,
+        presented: &Presented,
+        admission: &Admission,
+    ) -> Result<Caller, app::Error> {
+        let caller = identify(&self.access, presented).await?;
+        admission::take_in(&self.access, &caller, admission).await?;
         Ok(caller)
     }
+}
+
+/// Settles who calls, and counts those whose credentials nobody looked at.
+pub(super) async fn identify(
+    access: &app::Access,
+    presented: &Presented,
+) -> Result<Caller, app::Error> {
+    let told = access.identify(presented).await;
+    let first = presented.credentials.first();
+    let outcome = match &told {
+        Err(app::Error::Throttled(_)) => "throttled",
+        Err(app::Error::Auth(AuthError::Rejected)) if first.is_none() => "rejected",
+        _ => return told,
+    };
+    let kind = first.map_or("none", Credential::kind);
+    counter!(AUTHENTICATIONS, "credential" => kind, "outcome" => outcome).increment(1);
+    told
 }
 
 /// A body that ends in an error where it grows too long.

@@ -12,12 +12,13 @@ use gateway_core::domain::identity::Caller;
 use gateway_core::domain::log::verify_checksum;
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::LogError;
+use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Response;
 
 use super::handoff::Handoff;
-use super::{convert, proto, stream};
+use super::{admission, convert, proto, stream};
 
 /// From this size on, a checksum is reckoned where it holds nobody up, in bytes.
 const LARGE: usize = 256 * 1024;
@@ -52,7 +53,7 @@ impl Calls {
         request: proto::RegisterRequest,
     ) -> Result<proto::RegisterResponse, Error> {
         let worker = caller.worker.clone();
-        let registration = convert::worker::registration(request, worker, self.now());
+        let registration = convert::worker::registration(request, worker, self.now())?;
         self.gateway.workers.register(caller, &registration).await?;
         let interval = self.heartbeat_interval.as_secs();
         Ok(proto::RegisterResponse {
@@ -110,6 +111,7 @@ impl Calls {
         caller: &Caller,
         request: proto::SendLogRequest,
     ) -> Result<proto::SendLogResponse, Error> {
+        self.charge(caller, &request).await?;
         let entry = convert::log::entry(request);
         let lines = convert::log::lines(vec![entry], self.now())?;
         self.gateway.logs.append(caller, lines).await?;
@@ -121,6 +123,7 @@ impl Calls {
         caller: &Caller,
         request: proto::SendLogBatchRequest,
     ) -> Result<proto::SendLogBatchResponse, Error> {
+        self.charge(caller, &request).await?;
         let lines = convert::log::lines(request.logs, self.now())?;
         self.gateway.logs.append(caller, lines).await?;
         success!(SendLogBatchResponse)
@@ -131,6 +134,7 @@ impl Calls {
         caller: &Caller,
         request: proto::SendLogChunkRequest,
     ) -> Result<proto::SendLogChunkResponse, Error> {
+        self.charge(caller, &request).await?;
         let (chunk, checksum) = convert::log::chunk(request)?;
         verify(&chunk.data, checksum).await?;
         let held = self.gateway.logs.store(caller, chunk).await?;
@@ -189,6 +193,12 @@ impl Calls {
         let reply = convert::control::reply(request)?;
         self.gateway.control.reply(caller, reply).await?;
         success!(ControlResultResponse)
+    }
+
+    /// Takes what `message` weighs from the bytes of logs that `caller` may send. The door could not
+    /// tell.
+    async fn charge(&self, caller: &Caller, message: &impl Message) -> Result<(), Error> {
+        admission::charge_logs(&self.gateway.access, caller, message.encoded_len()).await
     }
 
     pub(super) fn now(&self) -> Timestamp {

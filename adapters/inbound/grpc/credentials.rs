@@ -1,16 +1,18 @@
 //! What a call's headers say about who makes it.
 
-use std::net::IpAddr;
-
 use gateway_core::domain::Invalid;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::identity::{Credential, Presented, Secret};
+use gateway_core::domain::identity::{Credential, Presented, RequestId, Secret, Signature};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use tonic::transport::server::TcpConnectInfo;
+
+use super::connection::Connection;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const WORKER_ID: HeaderName = HeaderName::from_static("x-worker-id");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
+const TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
+const NONCE: HeaderName = HeaderName::from_static("x-nonce");
 
 /// Reads the credentials of a call, in the order in which they are to be tried.
 ///
@@ -26,10 +28,17 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
         credentials.extend(text(&parts.headers, API_KEY).map(key));
         credentials.extend(bearer(&parts.headers));
     }
+    let connection = parts.extensions.get::<Connection>();
+    if !open {
+        let certificate = connection.and_then(|connection| connection.certificate.clone());
+        credentials.extend(certificate.map(Credential::Certificate));
+        credentials.extend(signature(&parts.headers, claimed.as_ref()));
+    }
     Ok(Presented {
         credentials,
         claimed,
-        peer: peer(parts),
+        peer: connection.and_then(|connection| connection.peer),
+        request: parts.extensions.get::<RequestId>().cloned(),
     })
 }
 
@@ -57,19 +66,30 @@ fn bearer(headers: &HeaderMap) -> Option<Credential> {
     Some(Credential::Token(Secret::new(token)))
 }
 
+/// The proof that the caller has the secret of the worker that it says it is. What is absent of it
+/// is as good as wrong.
+fn signature(headers: &HeaderMap, claimed: Option<&WorkerId>) -> Option<Credential> {
+    let mac = text(headers, SIGNATURE)?;
+    let part = |name| text(headers, name).unwrap_or_default().to_owned();
+    Some(Credential::Signature(Signature {
+        worker: claimed?.clone(),
+        timestamp: part(TIMESTAMP),
+        nonce: part(NONCE),
+        mac: Secret::new(mac),
+    }))
+}
+
 /// The value of a header; one that is no text cannot be a credential of ours.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let value = headers.get(name)?.to_str().ok()?;
     (!value.is_empty()).then_some(value)
 }
 
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    let connection = parts.extensions.get::<TcpConnectInfo>()?;
-    Some(connection.remote_addr()?.ip())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use gateway_core::domain::identity::Certificate;
     use http::Request;
 
     use super::*;
@@ -89,6 +109,36 @@ mod tests {
         let presented = presented(&parts, false).expect("reads");
         let token = Credential::Token(Secret::new("t0"));
         assert_eq!(presented.credentials, vec![key("k0"), token]);
+    }
+
+    #[test]
+    fn a_certificate_is_tried_before_a_signature_and_both_after_the_others() {
+        let headers = [
+            ("x-signature", "00"),
+            ("x-timestamp", "1"),
+            ("x-nonce", "n"),
+            ("x-worker-id", "w-1"),
+            ("authorization", "Bearer t0"),
+            ("x-api-key", "k0"),
+        ];
+        let mut parts = parts(&headers);
+        parts.extensions.insert(Connection {
+            peer: None,
+            certificate: Some(Arc::new(Certificate::default())),
+        });
+
+        let presented = presented(&parts, false).expect("reads");
+        let kinds = presented.credentials.iter().map(Credential::kind);
+        let order = ["api key", "token", "certificate", "signature"];
+        assert_eq!(kinds.collect::<Vec<_>>(), order);
+    }
+
+    #[test]
+    fn nobody_signs_without_a_name() {
+        let unnamed = parts(&[("x-signature", "00"), ("x-nonce", "n")]);
+
+        let presented = presented(&unnamed, false).expect("reads");
+        assert_eq!(presented.credentials, vec![]);
     }
 
     #[test]

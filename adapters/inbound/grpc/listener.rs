@@ -1,37 +1,155 @@
-//! Where connections come in.
+//! Where connections come in, and how long each may stay.
+//!
+//! One loop [accepts](accept). Each connection then has a task of its own, which opens it (the
+//! header of a [proxy], TLS, the [beginning](preface) of HTTP/2) and [drives](drive) it until
+//! either side has had enough. The [census] knows how many there are, and whose turn it is to go
+//! when they are too many. What comes over a connection are [requests].
 
-use std::io;
-use std::time::Duration;
+mod accept;
+mod activity;
+mod census;
+mod drive;
+mod limits;
+mod open;
+mod preface;
+mod proxy;
+mod requests;
 
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
-use tokio_stream::Stream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tower::Service;
 
-/// How long nothing is accepted after the system had no room for a connection. Trying again at
-/// once would take a whole core and change nothing.
-const BREATHER: Duration = Duration::from_millis(100);
+use self::accept::Acceptor;
+use self::census::{Admission, Census};
+pub use self::limits::Limits;
+use crate::inbound::tls::Handshake;
+use crate::metrics::CONNECTIONS_ENDED;
 
-/// The connections that come in on `listener`, for ever.
-pub(super) fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
-    futures::stream::unfold(listener, |listener| async move {
-        let connection = accept(&listener).await;
-        Some((Ok(connection), listener))
-    })
+/// What answers the calls that come over connections.
+pub(super) trait Calls:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((connection, _)) => {
-                // Answers are short and somebody waits for them. Where the option cannot be set,
-                // they are late by a moment.
-                let _late = connection.set_nodelay(true);
-                return connection;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(BREATHER).await;
+impl<S> Calls for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Why a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The peer closed it.
+    Closed,
+    /// It broke, or what the peer said made no sense, or was too much.
+    Failed,
+    /// The peer did not answer a ping.
+    Silent,
+    /// It was not opened in time.
+    Overdue,
+    /// Others that wait to be opened needed its place.
+    Crowded,
+    /// There was no place for it.
+    Refused,
+    /// No call was made over it for too long.
+    Idle,
+    /// It was old.
+    Aged,
+    /// The gateway leaves.
+    Shutdown,
+}
+
+impl End {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::Silent => "silent",
+            Self::Overdue => "overdue",
+            Self::Crowded => "crowded",
+            Self::Refused => "refused",
+            Self::Idle => "idle",
+            Self::Aged => "aged",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// The port, as all of its connections share it.
+pub(super) struct Port<S> {
+    /// What answers.
+    pub(super) calls: S,
+    /// What connections may take.
+    pub(super) limits: Limits,
+    /// Calls on one connection at once.
+    pub(super) max_concurrent_streams: u32,
+    /// What secures connections, if anything does.
+    pub(super) tls: Option<Arc<dyn Handshake>>,
+    /// Cancelled when the gateway is about to leave.
+    pub(super) stop: CancellationToken,
+    /// Cancelled when it leaves: what is still open then is cut off.
+    pub(super) cut: CancellationToken,
+    /// The connections.
+    pub(super) tasks: TaskTracker,
+    /// Turns to be opened.
+    pub(super) handshakes: Semaphore,
+    /// Places for calls that go on for ever and that anybody may make.
+    pub(super) watches: Arc<Semaphore>,
+}
+
+impl<S: Calls> Port<S> {
+    /// Takes what comes in on `listener`, until the gateway is about to leave.
+    pub(super) async fn serve(self, listener: TcpListener) {
+        let port = Arc::new(self);
+        let census = Arc::new(Census::new(&port.limits));
+        let mut acceptor = Acceptor::new(listener);
+        loop {
+            let (socket, address) = tokio::select! {
+                () = port.stop.cancelled() => return,
+                accepted = acceptor.next() => accepted,
+            };
+            match census.admit(address, port.limits.believes(address)) {
+                Some(place) => drop(port.tasks.spawn(port.clone().hold(socket, address, place))),
+                None => tell(address, End::Refused),
             }
         }
     }
+
+    /// Opens a connection, and drives it to its end.
+    async fn hold(self: Arc<Self>, socket: TcpStream, address: IpAddr, mut place: Admission) {
+        let crowded = place.crowded();
+        let opened = tokio::select! {
+            () = self.stop.cancelled() => Err(End::Shutdown),
+            () = crowded.cancelled() => Err(End::Crowded),
+            opened = self.open(socket, address, &mut place) => opened,
+        };
+        let end = match opened {
+            Ok(opened) => self.drive(opened).await,
+            Err(end) => end,
+        };
+        tell(address, end);
+    }
+}
+
+fn tell(address: IpAddr, end: End) {
+    let reason = end.label();
+    counter!(CONNECTIONS_ENDED, "reason" => reason).increment(1);
+    tracing::debug!(%address, reason, "connection ended");
 }

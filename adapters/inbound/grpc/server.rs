@@ -1,41 +1,33 @@
 //! The server: puts the parts of the port together, and takes them down in good order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::app::Gateway;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Server;
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+use tower::Layer as _;
 
 use super::super::readiness::Readiness;
+use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
+use super::caps::{self, Caps};
+use super::listener::{Limits, Port};
+use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
 use super::service::Service;
-use super::{DESCRIPTORS, listener, stream};
+use super::{DESCRIPTORS, stream};
 
 /// The largest message either way, in bytes. The field's workers count on it.
-const MAX_MESSAGE: usize = 50 * 1024 * 1024;
-
-/// What a header may weigh, in bytes.
-const MAX_HEADERS: u32 = 16 * 1024;
-
-/// What may be under way to us unread: on one stream, and on one connection, in bytes. Times the
-/// connections this is memory, so it is no more than a large result needs to flow.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// Peers that are gone without a word are noticed after the sum of these.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Resets that a client may cause, or leave unread, before its connection is closed.
-const MAX_LOCAL_RESETS: usize = 1024;
-const MAX_PENDING_RESETS: usize = 20;
+pub(super) const MAX_MESSAGE: usize = 50 * 1024 * 1024;
 
 /// How long connections get to carry the last answers away, once all calls have ended.
 const LAST_WORDS: Duration = Duration::from_millis(250);
@@ -53,8 +45,20 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// Calls on one connection at once.
     pub max_concurrent_streams: u32,
+    /// Calls under way that do not wait, of all workers together; beyond it they are refused.
+    pub max_calls: usize,
+    /// The same of one worker.
+    pub max_calls_per_worker: usize,
+    /// Polls of one worker that wait, of each kind.
+    pub max_polls_per_worker: usize,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
+    /// What connections may take.
+    pub limits: Limits,
+    /// What secures connections; without it they are in plain.
+    pub tls: Option<Arc<dyn Handshake>>,
+    /// Whether everybody may ask for the description of the protocol.
+    pub reflection: bool,
 }
 
 impl Default for Settings {
@@ -65,7 +69,13 @@ impl Default for Settings {
             heartbeat_timeout: Duration::from_secs(90),
             ping_interval: Duration::from_secs(30),
             max_concurrent_streams: 256,
+            max_calls: 4096,
+            max_calls_per_worker: 64,
+            max_polls_per_worker: 4,
             grace: Duration::from_secs(5),
+            limits: Limits::default(),
+            tls: None,
+            reflection: true,
         }
     }
 }
@@ -73,16 +83,13 @@ impl Default for Settings {
 /// Why the port was closed, if not because it was to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The transport broke down.
-    #[error("serving gRPC failed")]
-    Transport(#[from] tonic::transport::Error),
     /// The protocol's description is not what the compiler made.
     #[error("the protocol cannot be described")]
     Description(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown`, and then until the calls in flight have ended
-/// or the grace is over, whichever is first.
+/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown`, and
+/// then until the calls in flight have ended or the grace is over, whichever is first.
 pub async fn serve(
     listener: TcpListener,
     gateway: Gateway,
@@ -90,34 +97,35 @@ pub async fn serve(
     readiness: Readiness,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let stop = CancellationToken::new();
-    let in_flight = TaskTracker::new();
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    let (in_flight, connections) = (TaskTracker::new(), TaskTracker::new());
+    // Whoever stops waiting for us wants nothing of us to go on.
+    let _ended = (stop.clone().drop_guard(), cut.clone().drop_guard());
     let door = AccessLayer {
         access: gateway.access.clone(),
         open: settings.open,
         calls: in_flight.clone(),
+        caps: caps(&settings),
     };
     let service = Service {
         open: settings.open,
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
-    let (health, health_service) = tonic_health::server::health_reporter();
-    let router = transport(&settings)
-        .layer(door)
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .add_service(
-            GatewayServiceServer::new(service)
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        );
-
-    let connections = listener::connections(listener);
-    let server = router.serve_with_incoming_shutdown(connections, stop.cancelled());
-    tokio::pin!(server);
+    let health = HealthReporter::new();
+    let routes = routes(&health, service, settings.reflection)?;
+    let port = Port {
+        calls: MeasureLayer::new().layer(door.layer(routes)),
+        max_concurrent_streams: settings.max_concurrent_streams,
+        watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
+        handshakes: Semaphore::new(settings.limits.max_handshakes),
+        limits: settings.limits,
+        tls: settings.tls,
+        stop: stop.clone(),
+        cut: cut.clone(),
+        tasks: connections.clone(),
+    };
+    connections.spawn(port.serve(listener));
     tokio::select! {
-        ended = &mut server => return Ok(ended?),
         () = readiness.follow(|ready| set_ready(&health, ready)) => {}
         () = shutdown => {}
     }
@@ -125,19 +133,38 @@ pub async fn serve(
     set_serving(&health, ServingStatus::NotServing).await;
     stop.cancel();
     in_flight.close();
-    tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        drained = timeout(settings.grace, in_flight.wait()) => {
-            if drained.is_err() {
-                tracing::warn!(calls = in_flight.len(), "calls did not end within the grace period");
-            }
-        }
+    connections.close();
+    if timeout(settings.grace, in_flight.wait()).await.is_err() {
+        tracing::warn!(
+            calls = in_flight.len(),
+            "calls did not end within the grace period"
+        );
     }
     // Whoever holds a connection open without a call does not hold us up.
-    match timeout(LAST_WORDS, server).await {
-        Ok(ended) => Ok(ended?),
-        Err(_) => Ok(()),
+    if timeout(LAST_WORDS, connections.wait()).await.is_err() {
+        cut.cancel();
+        connections.wait().await;
     }
+    Ok(())
+}
+
+/// Where each call leads.
+fn routes(
+    health: &HealthReporter,
+    service: Service,
+    reflection: bool,
+) -> Result<Routes, ServeError> {
+    let health = HealthService::from_health_reporter(health.clone());
+    let gateway = GatewayServiceServer::new(service)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let mut routes = Routes::new(gateway).add_service(HealthServer::new(health));
+    if reflection {
+        routes = routes
+            .add_service(description().build_v1()?)
+            .add_service(description().build_v1alpha()?);
+    }
+    Ok(routes.prepare())
 }
 
 fn calls(
@@ -158,20 +185,15 @@ fn calls(
     }
 }
 
-/// The transport with its limits. Both limits on resets are off in tonic unless they are set.
-fn transport(settings: &Settings) -> Server {
-    Server::builder()
-        .max_concurrent_streams(settings.max_concurrent_streams)
-        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
-        .http2_max_header_list_size(MAX_HEADERS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+fn caps(settings: &Settings) -> Caps {
+    Caps::new(caps::Settings {
+        calls: settings.max_calls,
+        calls_per_worker: settings.max_calls_per_worker,
+        polls_per_worker: settings.max_polls_per_worker,
+    })
 }
 
-fn reflection() -> tonic_reflection::server::Builder<'static> {
+fn description() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -9,12 +9,14 @@ use gateway_core::domain::identity::{Caller, Credential, Presented};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::access::Identity;
+use super::access::{Identity, identify};
+use super::admission;
 use super::calls::Calls;
-use super::proto;
+use super::deadline::Allowance;
 use super::proto::gateway_service_server::GatewayService;
 use super::status::status;
 use super::stream::Session;
+use super::{convert, proto};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -53,13 +55,13 @@ impl Service {
                 access.check_claim(caller, claimed.as_ref())?;
                 Ok(caller.clone())
             }
-            Some(Identity::Unsettled(presented)) => {
+            Some(Identity::Unsettled(presented, admission)) => {
                 let caller = self.identify(presented, claimed).await?;
-                access.admit(&caller).await?;
+                admission::take_in(access, &caller, admission).await?;
                 Ok(caller)
             }
             // The door attaches an identity to every call; without one nobody is anybody.
-            None => access.identify(&Presented::default()).await,
+            None => identify(access, &Presented::default()).await,
         }
     }
 
@@ -79,7 +81,7 @@ impl Service {
             };
             presented.credentials = vec![Credential::Claim(claim)];
         }
-        let caller = access.identify(&presented).await?;
+        let caller = identify(access, &presented).await?;
         access.check_claim(&caller, claimed.as_ref())?;
         Ok(caller)
     }
@@ -91,7 +93,7 @@ impl Service {
         request: Request<proto::RegisterRequest>,
     ) -> Result<(Caller, proto::RegisterRequest), Status> {
         let (metadata, mut extensions, message) = request.into_parts();
-        if let Some(Identity::Unsettled(presented)) = extensions.get_mut::<Identity>()
+        if let Some(Identity::Unsettled(presented, _)) = extensions.get_mut::<Identity>()
             && !message.api_key.is_empty()
         {
             presented.credentials = vec![super::credentials::key(&message.api_key)];
@@ -106,6 +108,13 @@ fn answer<T>(result: Result<T, Error>) -> Answer<T> {
     match result {
         Ok(message) => Ok(Response::new(message)),
         Err(error) => Err(status(&error)),
+    }
+}
+
+/// Lets a poll take as much longer as it is to wait.
+fn grant(allowance: Option<Allowance>, timeout_ms: i32) {
+    if let (Some(allowance), Ok(wait)) = (allowance, convert::wait(timeout_ms)) {
+        allowance.grant(wait);
     }
 }
 
@@ -135,7 +144,9 @@ impl GatewayService for Service {
         &self,
         request: Request<proto::PollTaskRequest>,
     ) -> Answer<proto::PollTaskResponse> {
+        let allowance = request.extensions().get::<Allowance>().cloned();
         let (caller, message) = self.enter(request, |message| &message.worker_id).await?;
+        grant(allowance, message.timeout_ms);
         let polled = self.calls.poll_task(&caller, &message).await;
         polled.map_err(|error| status(&error))
     }
@@ -192,7 +203,9 @@ impl GatewayService for Service {
         &self,
         request: Request<proto::PollControlRequest>,
     ) -> Answer<proto::PollControlResponse> {
+        let allowance = request.extensions().get::<Allowance>().cloned();
         let (caller, message) = self.enter(request, |message| &message.worker_id).await?;
+        grant(allowance, message.timeout_ms);
         let polled = self.calls.poll_control(&caller, &message).await;
         polled.map_err(|error| status(&error))
     }

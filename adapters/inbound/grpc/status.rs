@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gateway_core::app::Error;
+use gateway_core::domain::identity::RequestId;
 use gateway_core::ports::{
     AuthError, Cause, ControlError, KnownOutage, LimitError, LogError, OwnerError, QueueError,
     RegistryError, ResultError,
@@ -14,6 +15,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::request_id;
 
 /// Outages that are told of at once; beyond it, one a second.
 const BURST: NonZeroU32 = NonZeroU32::new(10).expect("ten is more than nothing");
@@ -41,10 +44,16 @@ pub(super) fn status(error: &Error) -> Status {
         Error::Result(ResultError::UnknownRun(_))
         | Error::Control(ControlError::UnknownRequest(_)) => Code::NotFound,
         Error::Log(LogError::Full) => Code::ResourceExhausted,
+        Error::Throttled(throttled) => {
+            return exceeded(error, throttled.retry_after, throttled.full_after);
+        }
         Error::Limit(LimitError::Exceeded {
             retry_after,
             full_after,
         }) => return exceeded(error, *retry_after, *full_after),
+        Error::Limit(LimitError::Crowded { retry_after, .. }) => {
+            return exceeded(error, *retry_after, *retry_after);
+        }
         Error::Auth(AuthError::Unavailable(cause))
         | Error::Limit(LimitError::Unavailable(cause))
         | Error::Queue(QueueError::Unavailable(cause))
@@ -85,6 +94,8 @@ fn tell_log(error: &Error, cause: &Cause) {
     });
     static UNTOLD: AtomicU64 = AtomicU64::new(0);
 
+    let request = request_id::current();
+    let request = request.as_ref().map(RequestId::as_str);
     let mut beneath = cause.to_string();
     let mut known = cause.is::<KnownOutage>();
     let mut source = cause.source();
@@ -94,10 +105,10 @@ fn tell_log(error: &Error, cause: &Cause) {
         source = deeper.source();
     }
     if known {
-        tracing::debug!(cause = beneath, "{error}");
+        tracing::debug!(cause = beneath, request, "{error}");
     } else if WORTH_TELLING.check().is_ok() {
         let untold = UNTOLD.swap(0, Ordering::Relaxed);
-        tracing::error!(cause = beneath, untold, "{error}");
+        tracing::error!(cause = beneath, request, untold, "{error}");
     } else {
         UNTOLD.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,5 +1,7 @@
 //! The live channel: one task for each, which listens to the worker and to the platform at once.
 
+mod held;
+
 use std::collections::HashMap;
 use std::future::pending;
 use std::time::Duration;
@@ -8,17 +10,20 @@ use gateway_core::app::Error;
 use gateway_core::domain::control::{Command, CommandDelivery, Lane};
 use gateway_core::domain::id::{ReceiptId, TaskId};
 use gateway_core::domain::identity::Caller;
-use gateway_core::ports::ResultError;
+use gateway_core::domain::limit::Class;
+use gateway_core::ports::{LimitError, ResultError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use self::held::{Counted, Held, again};
 use super::calls::{Calls, warn_of};
 use super::convert;
 use super::handoff::Handoff;
 use super::proto::{self, master_message, worker_message};
+use super::request_id;
 use super::status::{self, status};
 
 /// Messages that wait for the connection. A worker that reads slowly holds up its own commands
@@ -55,6 +60,10 @@ pub(super) struct Session {
     outbox: Outbox,
     /// Cancels that the worker has not answered yet.
     cancels: HashMap<TaskId, Vec<ReceiptId>>,
+    /// What came too soon, and when it is tried again. Until then nothing more is read, so that the
+    /// worker is slowed down by HTTP/2 itself.
+    held: Option<Held>,
+    _counted: Counted,
 }
 
 /// Why a channel ends, if not because the worker closed it.
@@ -76,8 +85,12 @@ impl Session {
             caller,
             outbox,
             cancels: HashMap::new(),
+            held: None,
+            _counted: Counted::new(),
         };
-        calls.in_flight.spawn(session.serve(inbox));
+        let request = session.caller.request.clone();
+        let served = request_id::within(request, session.serve(inbox));
+        calls.in_flight.spawn(served);
         ReceiverStream::new(sending).map(|outgoing: Outgoing| {
             if let Some(handoff) = outgoing.handoff {
                 handoff.sent();
@@ -90,7 +103,8 @@ impl Session {
         let worker = self.caller.worker.clone();
         tracing::debug!(%worker, "live channel opened");
         let end = self.converse(inbox).await;
-        if let Err(status) = end {
+        if let Err(mut status) = end {
+            request_id::put(&mut status);
             tracing::debug!(%worker, code = ?status.code(), reason = status.message(), "live channel ended");
             let last = Outgoing {
                 message: Err(status),
@@ -120,7 +134,13 @@ impl Session {
             tokio::select! {
                 () = self.calls.stop.cancelled() => return Err(status::stopping()),
                 () = self.outbox.closed() => return Ok(()),
-                message = timeout_at(patience, inbox.message()) => match message {
+                () = again(self.held.as_ref()) => {
+                    if let Some((message, _)) = self.held.take() {
+                        patience = Instant::now() + silence;
+                        self.hear(message).await?;
+                    }
+                }
+                message = timeout_at(patience, inbox.message()), if self.held.is_none() => match message {
                     Ok(Ok(Some(message))) => {
                         patience = Instant::now() + silence;
                         self.hear(message).await?;
@@ -145,9 +165,17 @@ impl Session {
         }
     }
 
-    /// Takes in what the worker says.
+    /// Takes in what the worker says, or holds it back while the worker says too much.
     async fn hear(&mut self, message: proto::WorkerMessage) -> End {
-        let heard = self.take_in(message).await;
+        let access = &self.calls.gateway.access;
+        let heard = match access.admit(&self.caller, Class::Control).await {
+            Ok(()) => self.take_in(message).await,
+            Err(Error::Limit(LimitError::Exceeded { retry_after, .. })) => {
+                self.held = Some((message, Instant::now() + retry_after));
+                return Ok(());
+            }
+            Err(error) => Err(error),
+        };
         heard.map_err(|error| status(&error))
     }
 
@@ -155,7 +183,6 @@ impl Session {
         use worker_message::Payload;
 
         let (gateway, caller) = (&self.calls.gateway, &self.caller);
-        gateway.access.admit(caller).await?;
         match message.payload {
             Some(Payload::Heartbeat(heartbeat)) => self.pulse(heartbeat).await,
             Some(Payload::TaskStatus(change)) => {

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 
-use gateway_core::domain::audit::{Action, AuditEvent};
+use gateway_core::domain::audit::AuditEvent;
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::identity::RequestId;
 use gateway_core::ports;
 
 use super::guarded::Guarded;
@@ -48,13 +49,15 @@ impl ports::AuditLog for AuditLog {
 /// Writes `event` to the log, whose formats see to it that no line break of a worker's making
 /// begins a line of ours.
 fn write(event: &AuditEvent) {
-    let details = Details::of(&event.action);
+    let details = event.action.details();
     tracing::info!(
         target: "audit",
         at = %event.at,
         worker = event.actor.as_ref().map(tracing::field::display),
         peer = event.peer.map(tracing::field::display),
-        claimed = details.claimed,
+        request = event.request.as_ref().map(RequestId::as_str),
+        outcome = event.action.outcome().as_str(),
+        claimed = details.claimed.as_ref().map(WorkerId::as_str),
         subject = details.subject,
         why = details.why,
         "{}",
@@ -62,58 +65,13 @@ fn write(event: &AuditEvent) {
     );
 }
 
-/// What an event says besides its name.
-#[derive(Default)]
-struct Details<'a> {
-    claimed: Option<&'a str>,
-    subject: Option<String>,
-    why: Option<String>,
-}
-
-impl<'a> Details<'a> {
-    fn of(action: &'a Action) -> Self {
-        let (claimed, subject, why) = match action {
-            Action::Rejected {
-                credential,
-                claimed,
-            } => (claimed.as_ref(), Some((*credential).to_owned()), None),
-            Action::Impersonated { claimed } => (Some(claimed), None, None),
-            Action::Trespassed { what, id } => (None, Some(format!("{what} {id}")), None),
-            Action::Registered => (None, None, None),
-            Action::GaveBack { receipt } => (None, Some(format!("receipt {receipt}")), None),
-            Action::Unreadable { entry, reason } => {
-                (None, Some(entry.clone()), Some(reason.clone()))
-            }
-            Action::LostPayload { entries } => (None, Some(entries.join(" ")), None),
-            Action::UnknownRun { run } | Action::Spooled { run } => {
-                (None, Some(format!("run {run}")), None)
-            }
-            Action::Buried { run, reason } | Action::ResultBuried { run, reason } => {
-                (None, Some(format!("run {run}")), Some(reason.clone()))
-            }
-            Action::Conflicted {
-                run,
-                ended,
-                reported,
-            } => {
-                let why = format!("ended {}, reported {}", ended.as_str(), reported.as_str());
-                (None, Some(format!("run {run}")), Some(why))
-            }
-        };
-        Self {
-            claimed: claimed.map(WorkerId::as_str),
-            subject,
-            why,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use gateway_core::domain::id::{RunId, WorkerId};
+    use gateway_core::domain::audit::Action;
+    use gateway_core::domain::id::RunId;
     use gateway_core::domain::time::Timestamp;
     use gateway_core::ports::AuditLog as _;
 
@@ -124,6 +82,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             actor: Some(WorkerId::parse("w-1").expect("is an identifier")),
             peer: Some([127, 0, 0, 1].into()),
+            request: None,
             action,
         }
     }

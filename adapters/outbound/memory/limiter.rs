@@ -1,73 +1,108 @@
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod workers;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
+use gateway_core::domain::limit::{Bucket, Class, Demand, Limits, Rate};
 use gateway_core::ports::{self, LimitError};
-use governor::clock::Clock;
-use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How many calls go by between two looks at how many workers are known.
-const CALLS_BETWEEN_LOOKS: u32 = 1024;
+use self::workers::Workers;
 
-/// A token bucket a worker.
+/// Token buckets for each worker: one for each class, and one for the bytes of its logs.
 pub struct Limiter {
-    buckets: RateLimiter<WorkerId, DashMapStateStore<WorkerId>, Steady>,
-    /// From empty to full, less the first token.
-    refill: Duration,
-    max_workers: usize,
-    calls: AtomicU32,
+    limits: watch::Receiver<Option<Limits>>,
+    workers: Workers,
+    begun: Instant,
 }
 
 impl Limiter {
-    /// Lets each worker make `rate` calls a second, and `capacity` at once. A worker whose bucket
-    /// is full may be forgotten, and is when more than `max_workers` are known.
+    /// Keeps each worker within `limits` as they are now; where there are none, everybody is let
+    /// in. What was spent stays spent when they change.
     ///
-    /// # Errors
-    ///
-    /// [`RateError`] if there cannot be such a limit.
-    pub fn new(rate: f64, capacity: u32, max_workers: usize) -> Result<Self, RateError> {
-        let refused = || RateError { rate, capacity };
-        let period = Duration::try_from_secs_f64(rate.recip()).map_err(|_| refused())?;
-        let burst = NonZeroU32::new(capacity).ok_or_else(refused)?;
-        let quota = Quota::with_period(period).ok_or_else(refused)?;
-        // The limiter counts in nanoseconds of 64 bits.
-        let refill = period.checked_mul(capacity - 1).ok_or_else(refused)?;
-        if refill > Duration::from_secs(u64::from(u32::MAX)) {
-            return Err(refused());
+    /// About `max_workers` are remembered. Of one whose buckets are full there is nothing to
+    /// remember, and if there are more than that who have spent something, those are forgotten that
+    /// have spent the least.
+    pub fn new(limits: watch::Receiver<Option<Limits>>, max_workers: usize) -> Self {
+        Self {
+            limits,
+            workers: Workers::new(max_workers),
+            begun: Instant::now(),
         }
-        Ok(Self {
-            buckets: RateLimiter::dashmap_with_clock(quota.allow_burst(burst), Steady),
-            refill,
-            max_workers,
-            calls: AtomicU32::new(0),
-        })
     }
 
-    fn forget_the_idle_now_and_then(&self) {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if call.is_multiple_of(CALLS_BETWEEN_LOOKS) && self.buckets.len() > self.max_workers {
-            self.buckets.retain_recent();
-        }
+    /// The same with limits that never change.
+    pub fn fixed(limits: Limits, max_workers: usize) -> Self {
+        Self::new(watch::channel(Some(limits)).1, max_workers)
     }
 }
 
 #[async_trait]
 impl ports::Limiter for Limiter {
-    async fn admit(&self, worker: &WorkerId) -> Result<(), LimitError> {
-        self.forget_the_idle_now_and_then();
-        let Err(refused) = self.buckets.check_key(worker) else {
+    async fn admit(&self, worker: &WorkerId, demand: Demand) -> Result<(), LimitError> {
+        let Some(limits) = *self.limits.borrow() else {
             return Ok(());
         };
-        let retry_after = refused.wait_time_from(Steady.now());
-        Err(LimitError::Exceeded {
-            retry_after,
-            full_after: retry_after + self.refill,
+        let now = self.begun.elapsed();
+        self.workers.with(worker, &limits, now, |buckets| {
+            buckets.admit(&limits, demand, now)
         })
     }
+}
+
+/// What one worker has spent.
+#[derive(Clone, Copy, Default)]
+struct Buckets {
+    control: Bucket,
+    poll: Bucket,
+    log: Bucket,
+    bytes: Bucket,
+}
+
+impl Buckets {
+    fn admit(&mut self, limits: &Limits, demand: Demand, now: Duration) -> Result<(), LimitError> {
+        let calls = match demand.class {
+            Class::Control => &mut self.control,
+            Class::Poll => &mut self.poll,
+            Class::Log => &mut self.log,
+        };
+        let asked = f64::from(demand.calls);
+        look(calls, limits.calls(demand.class), asked, now)?;
+        if demand.class == Class::Log {
+            // They have been read: one must be left, and more than that may be lacking.
+            look(&mut self.bytes, limits.log_bytes, 1.0, now)?;
+            let bytes = u32::try_from(demand.bytes).unwrap_or(u32::MAX);
+            self.bytes.take(f64::from(bytes));
+        }
+        calls.take(asked);
+        Ok(())
+    }
+
+    /// What is missing of all of them, as parts of a full one; nothing if they are full.
+    fn spent(&mut self, limits: &Limits, now: Duration) -> f64 {
+        let part = |bucket: &mut Bucket, rate: Rate| {
+            bucket.refill(rate, now);
+            bucket.missing() / rate.capacity()
+        };
+        part(&mut self.control, limits.control)
+            + part(&mut self.poll, limits.poll)
+            + part(&mut self.log, limits.log)
+            + part(&mut self.bytes, limits.log_bytes)
+    }
+}
+
+/// Makes sure that `need` is there.
+fn look(bucket: &mut Bucket, rate: Rate, need: f64, now: Duration) -> Result<(), LimitError> {
+    bucket.refill(rate, now);
+    let Some(retry_after) = bucket.wait(rate, need) else {
+        return Ok(());
+    };
+    Err(LimitError::Exceeded {
+        retry_after,
+        full_after: bucket.until_full(rate).max(retry_after),
+    })
 }
 
 /// Lets everybody in.
@@ -76,28 +111,8 @@ pub struct Unlimited;
 
 #[async_trait]
 impl ports::Limiter for Unlimited {
-    async fn admit(&self, _: &WorkerId) -> Result<(), LimitError> {
+    async fn admit(&self, _: &WorkerId, _: Demand) -> Result<(), LimitError> {
         Ok(())
-    }
-}
-
-/// Why there cannot be such a limit.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("a rate of {rate} a second with a capacity of {capacity} is no limit that can be kept")]
-pub struct RateError {
-    rate: f64,
-    capacity: u32,
-}
-
-/// The clock of the runtime, which a test can pause.
-#[derive(Clone, Copy)]
-struct Steady;
-
-impl Clock for Steady {
-    type Instant = std::time::Instant;
-
-    fn now(&self) -> Self::Instant {
-        Instant::now().into_std()
     }
 }
 
@@ -111,27 +126,71 @@ mod tests {
         WorkerId::parse(&format!("w-{number}")).expect("is an identifier")
     }
 
-    #[test]
-    fn what_is_no_rate_is_refused() {
-        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e12] {
-            assert!(Limiter::new(rate, 1, 1).is_err(), "{rate}");
+    fn limits(per_second: f64, capacity: u32) -> Limits {
+        Limits::even(Rate::new(per_second, capacity).expect("is a rate"))
+    }
+
+    async fn calls(limiter: &Limiter, of: &WorkerId, class: Class) -> u32 {
+        let mut admitted = 0;
+        while limiter.admit(of, Demand::call(class)).await.is_ok() {
+            admitted += 1;
         }
-        assert!(Limiter::new(1.0, 0, 1).is_err());
-        assert!(Limiter::new(0.25, 1, 1).is_ok());
+        admitted
     }
 
     #[tokio::test(start_paused = true)]
     async fn workers_that_went_quiet_are_forgotten() {
-        let limiter = Limiter::new(100.0, 10, 1000).expect("is a limit");
-        for number in 0..3000 {
-            limiter.admit(&worker(number)).await.expect("is let in");
+        let limiter = Limiter::fixed(limits(100.0, 10), 100_000);
+        for number in 0..900 {
+            let once = Demand::call(Class::Control);
+            let admitted = limiter.admit(&worker(number), once).await;
+            admitted.expect("is let in");
         }
-        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(limiter.workers.len(), 900);
+        tokio::time::advance(Duration::from_mins(2)).await;
 
-        for _ in 0..CALLS_BETWEEN_LOOKS {
-            tokio::time::advance(Duration::from_millis(10)).await;
-            limiter.admit(&worker(1)).await.expect("is let in");
+        for number in 1_000..1_900 {
+            let once = Demand::call(Class::Control);
+            let admitted = limiter.admit(&worker(number), once).await;
+            admitted.expect("is let in");
         }
-        assert_eq!(limiter.buckets.len(), 1);
+        assert!(limiter.workers.len() <= 900, "{}", limiter.workers.len());
+    }
+
+    /// T28: what is kept does not grow with the names that callers make up.
+    #[tokio::test(start_paused = true)]
+    async fn a_million_workers_are_not_remembered() {
+        // None of them is ever idle.
+        let limiter = Limiter::fixed(limits(0.001, 10), 20_000);
+        let known = worker(1_000_000);
+        assert_eq!(calls(&limiter, &known, Class::Control).await, 10);
+
+        for number in 0..1_000_000 {
+            let once = Demand::call(Class::Control);
+            let admitted = limiter.admit(&worker(number), once).await;
+            admitted.expect("is let in");
+        }
+        assert!(limiter.workers.len() <= 25_000, "{}", limiter.workers.len());
+        assert!(
+            limiter.workers.room() <= 100_000,
+            "{}",
+            limiter.workers.room()
+        );
+        let refused = limiter.admit(&known, Demand::call(Class::Control)).await;
+        refused.expect_err("who has spent most is remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_limits_count_at_once_and_what_was_spent_stays_spent() {
+        let (set, seen) = watch::channel(Some(limits(0.001, 4)));
+        let (limiter, w) = (Limiter::new(seen, 10), worker(1));
+        assert_eq!(calls(&limiter, &w, Class::Control).await, 4);
+
+        set.send_replace(Some(limits(0.001, 6)));
+        assert_eq!(calls(&limiter, &w, Class::Control).await, 2);
+        assert_eq!(calls(&limiter, &w, Class::Poll).await, 6);
+        set.send_replace(None);
+        let admitted = limiter.admit(&w, Demand::call(Class::Control)).await;
+        admitted.expect("nobody is limited");
     }
 }

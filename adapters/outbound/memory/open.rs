@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::identity::Credential;
-use gateway_core::ports::{AuthError, Authenticator};
+use gateway_core::ports::{AuthError, Authenticator, Recall};
 
 /// Believes whoever says who it is. For a network where nobody lies.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,10 +9,23 @@ pub struct Open;
 
 #[async_trait]
 impl Authenticator for Open {
+    fn recall(&self, credential: &Credential) -> Recall {
+        match credential {
+            Credential::Claim(worker) => Recall::Good(worker.clone()),
+            Credential::Key(_)
+            | Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_) => Recall::Unknown,
+        }
+    }
+
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         match credential {
             Credential::Claim(worker) => Ok(worker.clone()),
-            Credential::Key(_) | Credential::Token(_) => Err(AuthError::Rejected),
+            Credential::Key(_)
+            | Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Signature(_) => Err(AuthError::Rejected),
         }
     }
 }

@@ -3,26 +3,18 @@
 mod lookup;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::identity::{Credential, Secret};
-use gateway_core::ports::{AuthError, Authenticator};
-use moka::future::Cache;
-use tokio::time::Instant;
+use gateway_core::domain::identity::Credential;
+use gateway_core::ports::{AuthError, Authenticator, Recall};
 
-use self::lookup::{Lookup, LookupError, Owner};
+use self::lookup::{Lookup, Owner};
 use super::digest::{Digest, digest};
 use super::link::Link;
-
-/// Keys whose owners are remembered.
-const MAX_KNOWN: u64 = 100_000;
-
-/// Keys that are remembered to be nobody's, and for how long. They take no room from the others,
-/// so that whoever tries keys drives nobody out.
-const UNKNOWN: (u64, Duration) = (10_000, Duration::from_secs(5));
+use super::questions::Questions;
+use super::remembered::{Old, Remembered};
 
 /// The longest key that is looked for. Ours have 80 characters at most, the Master's 64.
 const MAX_KEY: usize = 512;
@@ -47,114 +39,28 @@ pub enum KeyStorage {
     Sha256,
 }
 
-/// Whose API keys are.
-///
-/// Answers are remembered by the SHA-256 of the key. Callers who ask for the same key at once share
-/// one question. While `MySQL` cannot be asked, old answers count, and a key without one is neither
-/// accepted nor rejected.
+/// Whose API keys are. Answers are remembered by the SHA-256 of the key.
 pub struct ApiKeys {
     lookup: Lookup,
+    known: Remembered<Digest, Owner>,
     settings: ApiKeySettings,
-    /// Answers that count without a question.
-    fresh: Cache<Digest, Known>,
-    /// Answers that count while nobody can be asked.
-    last: Cache<Digest, Known>,
-    /// Keys that are nobody's.
-    unknown: Cache<Digest, ()>,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-struct Known {
-    worker: WorkerId,
-    /// When it was asked for.
-    asked: Instant,
-    /// When the key expires, if it does.
-    expires: Option<Instant>,
-}
-
-impl Known {
-    fn of(owner: Owner, asked: Instant) -> Self {
-        Self {
-            worker: owner.worker,
-            asked,
-            // One that is too far off to be told is as good as none.
-            expires: owner.remaining.and_then(|left| asked.checked_add(left)),
-        }
-    }
-
-    fn has_expired(&self) -> bool {
-        self.expires.is_some_and(|end| end <= Instant::now())
-    }
 }
 
 impl ApiKeys {
     /// Looks keys up over `link`.
     pub fn new(link: Link, settings: ApiKeySettings) -> Self {
-        let (max_unknown, unknown) = UNKNOWN;
-        let unknown = Cache::builder()
-            .max_capacity(max_unknown)
-            .time_to_live(unknown.min(settings.cache));
-        let known = |ttl| Cache::builder().max_capacity(MAX_KNOWN).time_to_live(ttl);
-        let stale = settings.stale_max.max(settings.cache);
+        Self::asking(Questions::new(link, None), settings)
+    }
+
+    pub(super) fn asking(questions: Questions, settings: ApiKeySettings) -> Self {
         Self {
-            lookup: Lookup::new(link, settings.storage),
+            lookup: Lookup {
+                questions,
+                storage: settings.storage,
+            },
+            known: Remembered::new(settings.cache, settings.stale_max),
             settings,
-            fresh: known(settings.cache).build(),
-            last: known(stale).build(),
-            unknown: unknown.build(),
         }
-    }
-
-    async fn owner(&self, key: &Secret) -> Result<WorkerId, AuthError> {
-        let text = key.expose();
-        if text.is_empty() || text.len() > MAX_KEY {
-            return Err(AuthError::Rejected);
-        }
-        let digest = digest(text);
-        if self.unknown.get(&digest).await.is_some() {
-            return Err(AuthError::Rejected);
-        }
-        let ask = self.ask(text, digest);
-        let known = match self.fresh.try_get_with(digest, ask).await {
-            Ok(known) => known,
-            Err(error) => self.without_answer(&digest, &error).await?,
-        };
-        if known.has_expired() {
-            return Err(AuthError::Rejected);
-        }
-        Ok(known.worker)
-    }
-
-    async fn ask(&self, key: &str, digest: Digest) -> Result<Known, LookupError> {
-        let asked = Instant::now();
-        match self.lookup.owner(key, &digest).await {
-            Ok(owner) => {
-                let known = Known::of(owner, asked);
-                self.last.insert(digest, known.clone()).await;
-                Ok(known)
-            }
-            Err(LookupError::Nobody) => {
-                self.last.invalidate(&digest).await;
-                self.unknown.insert(digest, ()).await;
-                Err(LookupError::Nobody)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What is known of a key that was not found, or could not be looked for.
-    async fn without_answer(
-        &self,
-        digest: &Digest,
-        error: &Arc<LookupError>,
-    ) -> Result<Known, AuthError> {
-        if matches!(**error, LookupError::Nobody) {
-            return Err(AuthError::Rejected);
-        }
-        let old = self.last.get(digest).await;
-        let old = old.filter(|known| known.asked.elapsed() <= self.settings.stale_max);
-        old.ok_or_else(|| AuthError::Unavailable(error.clone().into()))
     }
 }
 
@@ -166,10 +72,34 @@ impl fmt::Debug for ApiKeys {
 
 #[async_trait]
 impl Authenticator for ApiKeys {
-    async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
-        match credential {
-            Credential::Key(key) => self.owner(key).await,
-            Credential::Token(_) | Credential::Claim(_) => Err(AuthError::Rejected),
+    fn recall(&self, credential: &Credential) -> Recall {
+        let Some(key) = key(credential) else {
+            return Recall::Unknown;
+        };
+        match self.known.recall(&digest(key)) {
+            Some(Old::Fresh(owner)) if owner.is_over() => Recall::Unknown,
+            Some(Old::Fresh(owner)) => Recall::Good(owner.worker),
+            Some(Old::Last(_)) => Recall::Genuine,
+            None => Recall::Unknown,
         }
+    }
+
+    async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
+        let key = key(credential).ok_or(AuthError::Rejected)?;
+        let digest = digest(key);
+        let found = self.known.find(digest, self.lookup.owner(key, &digest));
+        let owner = found.await?.filter(|owner| !owner.is_over());
+        owner.map(|owner| owner.worker).ok_or(AuthError::Rejected)
+    }
+}
+
+/// The key that `credential` is, if it can be one.
+fn key(credential: &Credential) -> Option<&str> {
+    match credential {
+        Credential::Key(key) => Some(key.expose()).filter(|key| (1..=MAX_KEY).contains(&key.len())),
+        Credential::Token(_)
+        | Credential::Certificate(_)
+        | Credential::Signature(_)
+        | Credential::Claim(_) => None,
     }
 }

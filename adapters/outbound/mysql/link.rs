@@ -120,6 +120,13 @@ impl Link {
         self.0.pulse.away()
     }
 
+    /// How many connections are idle, and how many busy.
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.0.pool.state();
+        let idle = state.idle_connections;
+        (idle, state.connections.saturating_sub(idle))
+    }
+
     /// A connection that answered a moment ago.
     ///
     /// # Errors

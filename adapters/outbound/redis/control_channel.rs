@@ -6,7 +6,7 @@
 //! for everyone, once for all who look; asks the worker's script; and, if the worker has not heard
 //! all of it, tells the script what there is to choose from.
 
-mod message;
+pub(super) mod message;
 mod origin;
 mod requests;
 mod tail;

@@ -15,8 +15,7 @@ use super::reply;
 use super::script::Script;
 use super::task_queue::{Found, MAX_FIELDS};
 use super::time::millis;
-pub(super) use letter::Envelope;
-use letter::Letter;
+pub(super) use letter::{Envelope, Letter};
 
 mod letter;
 

@@ -18,6 +18,11 @@ impl Keys {
         }
     }
 
+    /// What a worker has signed once.
+    pub(super) fn nonce(&self, worker: &WorkerId, nonce: &str) -> String {
+        format!("{}:gateway:nonce:{worker}:{nonce}", self.namespace)
+    }
+
     /// The tasks of a worker.
     pub(super) fn ready(&self, worker: &WorkerId) -> String {
         format!("{}{worker}", self.ready_prefix())
@@ -139,6 +144,11 @@ impl Keys {
         format!("{}:task:result", self.namespace)
     }
 
+    /// What happened that somebody may ask for later.
+    pub(super) fn audit(&self) -> String {
+        format!("{}:gateway:audit", self.namespace)
+    }
+
     /// Results that wait for their store.
     pub(super) fn spool(&self) -> String {
         format!("{}:gateway:spool", self.namespace)
@@ -168,6 +178,11 @@ impl Keys {
     /// The channel on which gateways wake each other's waiting polls.
     pub(super) fn bell(&self) -> String {
         format!("{}:gateway:bell", self.namespace)
+    }
+
+    /// What a worker has spent of what it may ask of all gateways together.
+    pub(super) fn limit(&self, worker: &WorkerId) -> String {
+        format!("{}:gateway:limit:{worker}", self.namespace)
     }
 
     /// A key or channel that one gateway tells by whether it is told of what happens.

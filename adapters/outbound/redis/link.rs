@@ -95,6 +95,13 @@ impl Link {
         nodes
     }
 
+    /// How many connections of the pool are open; on a cluster each of its members has several.
+    pub(super) fn connections(&self) -> u32 {
+        let clients = self.0.pool.clients().iter();
+        let open = clients.map(|client| client.active_connections().len());
+        u32::try_from(open.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
     /// Why Redis is away, if it is, and whatever changes of it.
     pub(super) fn away(&self) -> watch::Receiver<Option<String>> {
         self.0.away.subscribe()

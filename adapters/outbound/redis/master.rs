@@ -16,6 +16,9 @@ use gateway_core::ports::{
     self, LogPage, MasterError, QueueView, RunOwners as _, RunView, Runs, WorkerView,
 };
 
+#[cfg(test)]
+pub(super) use self::{logs::line, task::fields as task_fields};
+
 use super::link::LinkError;
 use super::script::Script;
 use super::{ControlChannel, RunOwners, Shared};

@@ -37,7 +37,12 @@ pub(super) fn read<'a>(worker: &WorkerId, receipt: &'a ReceiptId) -> Claim<'a> {
     let Some(rest) = rest else {
         return Claim::Theirs(id, None);
     };
-    let (mark, whose) = rest.split_once('.').unwrap_or(("", rest));
+    let (mark, whose) = match rest.split_once('.') {
+        // No mark is written as none.
+        Some(("", _)) => return Claim::Void,
+        Some(parts) => parts,
+        None => ("", rest),
+    };
     if !is_tag(whose) {
         return Claim::Void;
     }
@@ -112,6 +117,7 @@ mod tests {
             "12345-0.o.w".to_owned(),
             format!("x.o.{whose}"),
             format!("12345-0.o.{whose}.o"),
+            format!("12345-0..{whose}"),
         ] {
             let receipt = receipt(&void);
             assert_eq!(read(&worker("w"), &receipt), Claim::Void, "{void}");

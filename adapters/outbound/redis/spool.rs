@@ -1,4 +1,4 @@
-mod entry;
+pub(super) mod entry;
 
 use std::time::Duration;
 

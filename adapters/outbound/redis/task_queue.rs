@@ -5,6 +5,7 @@ use gateway_core::domain::audit::{Action, AuditEvent};
 use gateway_core::domain::id::{ReceiptId, TaskId, WorkerId};
 use gateway_core::domain::task::{Delivery, Settled, Sign, Verdict};
 use gateway_core::ports::{self, QueueError};
+use metrics::counter;
 use moka::sync::Cache;
 use tracing::warn;
 
@@ -17,6 +18,7 @@ use super::run_owners::Known;
 use super::script::Script;
 use super::time::iso;
 use super::waiting::{Look, wait_for};
+use crate::metrics::TASKS;
 use taken::Taken;
 use undo::{Undo, token};
 
@@ -113,6 +115,7 @@ impl TaskQueue {
             return;
         }
         warn!(%worker, entry, reason, "an entry is no task and went to the dead letters");
+        counter!(TASKS, "event" => "dead").increment(1);
         let (entry, reason) = (entry.to_owned(), reason.to_owned());
         self.audit(worker, Action::Unreadable { entry, reason });
     }
@@ -145,6 +148,7 @@ impl TaskQueue {
             at: self.shared.clock.now(),
             actor: Some(worker.clone()),
             peer: None,
+            request: None,
             action,
         });
     }

@@ -33,7 +33,7 @@ pub(super) trait Controls {
     fn reply_timeout(&self) -> Duration;
 }
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_command_waits_for_its_worker_and_no_other,
     commands_come_in_the_order_they_were_sent,
     every_kind_of_command_arrives_whole,

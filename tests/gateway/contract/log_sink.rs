@@ -25,7 +25,7 @@ pub(super) trait Logs {
     fn lines_kept(&self) -> usize;
 }
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_line_arrives_whole,
     lines_keep_their_order,
     lines_of_several_runs_go_to_each,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::SystemClock;
-use gateway_adapters::outbound::memory::{ApiKeys, Backend, Limiter, Settings};
+use gateway_adapters::outbound::memory::{ApiKeys, Backend, Limiter, Nonces, Settings};
 use gateway_core::domain::control::{Command, Recipient, Reply};
 use gateway_core::domain::id::{RequestId, RunId, TaskId, WorkerId};
 use gateway_core::domain::identity::Credential;
+use gateway_core::domain::limit::Limits;
 use gateway_core::domain::log::{LogLine, LogStream};
 use gateway_core::domain::run::Run;
 use gateway_core::domain::task::{DeadLetter, Task};
@@ -17,9 +18,10 @@ use super::NOW;
 use super::authenticator::Doors;
 use super::control_channel::Controls;
 use super::dead_letters::Morgue;
-use super::limiter::Limits;
+use super::limiter::Limiting;
 use super::log_sink::Logs;
 use super::master::Masters;
+use super::nonces::Once;
 use super::result_store::{Books, Results};
 use super::run_owners::Owners;
 use super::task_queue::{Queues, Terms};
@@ -70,6 +72,12 @@ impl Queues for Memory {
             heartbeat_timeout: self.settings.heartbeat_timeout,
             lease_grace: self.settings.lease_grace,
         }
+    }
+}
+
+impl Once for Memory {
+    fn nonces(&self) -> Arc<dyn ports::Nonces> {
+        Arc::new(Nonces::default())
     }
 }
 
@@ -168,10 +176,9 @@ impl Registries for Memory {
     }
 }
 
-impl Limits for Memory {
-    fn limiter(&self, rate: f64, capacity: u32) -> Arc<dyn ports::Limiter> {
-        let limiter = Limiter::new(rate, capacity, self.settings.max_workers);
-        Arc::new(limiter.expect("is a limit"))
+impl Limiting for Memory {
+    fn limiter(&self, limits: Limits) -> Arc<dyn ports::Limiter> {
+        Arc::new(Limiter::fixed(limits, self.settings.max_workers))
     }
 }
 

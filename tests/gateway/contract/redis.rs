@@ -1,8 +1,10 @@
 //! The adapters on Redis, put to the test: on one server, and on a cluster of six.
 
 mod controls;
+mod limiters;
 mod logs;
 mod masters;
+mod nonces;
 mod owners;
 mod queues;
 mod registries;
@@ -13,6 +15,7 @@ mod spools;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_adapters::outbound::breaker::{Breaker, Guarded};
 use gateway_adapters::outbound::redis::{Address, Backend, Kept, LinkSettings, Settings};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::ports::Clock;
@@ -27,6 +30,8 @@ pub(super) struct Redis {
     /// Where workers report.
     results: Arc<memory::ResultStore>,
     server: Server,
+    /// Whether there is a breaker before each port.
+    guarded: bool,
 }
 
 /// The Redis itself, as the Master and an operator see it.
@@ -39,6 +44,14 @@ enum Server {
 pub(super) async fn on_one() -> Redis {
     let server = RedisServer::shared().await;
     start(Server::One(server), &server.url()).await
+}
+
+/// The same with a breaker before each port.
+pub(super) async fn on_one_guarded() -> Redis {
+    Redis {
+        guarded: true,
+        ..on_one().await
+    }
 }
 
 /// The same on a cluster.
@@ -79,6 +92,7 @@ async fn start(server: Server, url: &str) -> Redis {
         audit,
         results,
         server,
+        guarded: false,
     }
 }
 
@@ -118,6 +132,13 @@ impl Redis {
     /// What another gateway on the same Redis has.
     async fn another(&self) -> Backend {
         connect(&self.settings, &self.audit, &self.results).await
+    }
+
+    /// `port`, behind a breaker.
+    fn guard<P>(&self, port: &Arc<P>) -> Arc<Guarded<P>> {
+        let slow = Duration::from_secs(20);
+        let breaker = Breaker::new("test", slow, self.backend.away());
+        Arc::new(Guarded::new(port.clone(), breaker))
     }
 
     /// The whole name of a key.

@@ -12,7 +12,7 @@ pub(super) trait Owners {
     fn owners(&self) -> Arc<dyn RunOwners>;
 }
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_run_that_nobody_owns_is_the_first_claimants,
     a_run_that_was_handed_over_is_its_workers,
     a_run_may_be_moved,

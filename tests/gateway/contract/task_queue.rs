@@ -36,7 +36,7 @@ pub(super) struct Terms {
     pub(super) lease_grace: Duration,
 }
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_queue_is_its_workers_own,
     tasks_come_in_the_order_they_were_queued,
     a_task_arrives_whole,

@@ -22,7 +22,7 @@ pub(super) trait Registries {
     fn heartbeat_timeout(&self) -> Duration;
 }
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_worker_that_registers_is_known,
     a_worker_that_never_registered_is_known_by_its_heartbeat,
     a_plain_heartbeat_leaves_what_is_known_of_the_system,

@@ -29,7 +29,8 @@ async fn a_slow_redis_hangs_nobody_and_holds_no_result_up() {
     proxy.delay(Duration::from_secs(1));
     let mut calls = JoinSet::new();
     for sequence in 1..=CALLS {
-        let (logs, beats, polls) = (worker.clone(), worker.clone(), gateway.worker("w-1"));
+        let polls = gateway.worker(&format!("p-{sequence}"));
+        let (logs, beats) = (worker.clone(), worker.clone());
         calls.spawn(async move {
             let answer = logs.log(vec![line(sequence)]).await;
             answer.map(|()| Some(sequence))

@@ -2,18 +2,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_adapters::inbound::Readiness;
 use gateway_adapters::inbound::grpc::{self, ServeError};
+use gateway_adapters::inbound::{self, Readiness};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
 use gateway_core::domain::task::{Patience, Task};
-use gateway_core::ports::{Authenticator, Clock, Limiter, Master as _};
+use gateway_core::ports::{Attempts, Authenticator, Clock, Limiter, Master as _};
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, worker_id};
+use super::{Worker, said, worker_id};
 
 /// What a test may want otherwise.
 pub(crate) struct Options {
@@ -21,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) workers: Vec<String>,
     /// Whether callers are believed.
     pub(crate) open: bool,
+    /// How often an address may fail.
+    pub(crate) attempts: Arc<dyn Attempts>,
+    /// Who tells whose credentials are, if not the keys of `workers`.
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     /// Who limits.
     pub(crate) limiter: Arc<dyn Limiter>,
     /// The bounds and leases of the backend.
@@ -33,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     /// What is plugged in instead of a port's memory adapter.
     pub(crate) replace: fn(&mut Ports),
+    /// What the port goes by otherwise.
+    pub(crate) adjust: fn(&mut grpc::Settings),
 }
 
 impl Default for Options {
@@ -40,12 +45,15 @@ impl Default for Options {
         Self {
             workers: vec!["w-1".into(), "w-2".into()],
             open: false,
+            attempts: Arc::new(memory::Attempts::new(100_000)),
+            authenticator: None,
             limiter: Arc::new(memory::Unlimited),
             memory: memory::Settings::default(),
             patience: Patience::default(),
             ping_interval: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             replace: |_| {},
+            adjust: |_| {},
         }
     }
 }
@@ -69,13 +77,21 @@ impl Gateway {
     }
 
     /// Starts one.
+    #[expect(
+        clippy::unused_async,
+        reason = "who starts a gateway is within a runtime"
+    )]
     pub(crate) async fn start_with(options: Options) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let backend = memory::Backend::new(&options.memory, &clock);
         let audit = Arc::new(memory::AuditLog::default());
         let mut ports = Ports {
+            attempts: options.attempts.clone(),
             audit_log: audit.clone(),
-            authenticator: authenticator(&options),
+            authenticator: options
+                .authenticator
+                .clone()
+                .unwrap_or_else(|| authenticator(&options)),
             clock,
             control_channel: backend.control_channel.clone(),
             limiter: options.limiter.clone(),
@@ -86,7 +102,8 @@ impl Gateway {
             worker_registry: backend.worker_registry.clone(),
         };
         (options.replace)(&mut ports);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = inbound::listen(here).expect("binds");
         let address = listener.local_addr().expect("has an address");
         let stop = CancellationToken::new();
         let served = tokio::spawn(grpc::serve(
@@ -127,6 +144,7 @@ impl Gateway {
     /// Stops it in good order.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
+        said(self.audit.latest());
         let served = self.served.await.expect("does not panic");
         served.expect("ends in good order");
     }
@@ -149,12 +167,14 @@ fn authenticator(options: &Options) -> Arc<dyn Authenticator> {
 }
 
 fn settings(options: &Options) -> grpc::Settings {
-    grpc::Settings {
+    let mut settings = grpc::Settings {
         open: options.open,
         heartbeat_interval: options.memory.heartbeat_interval,
         heartbeat_timeout: options.memory.heartbeat_timeout,
         ping_interval: options.ping_interval,
         grace: options.grace,
         ..grpc::Settings::default()
-    }
+    };
+    (options.adjust)(&mut settings);
+    settings
 }

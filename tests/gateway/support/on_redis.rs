@@ -22,6 +22,8 @@ pub(crate) struct OnRedis {
     pub(crate) address: SocketAddr,
     /// What stands behind it.
     pub(crate) backend: Backend,
+    /// What was written down.
+    pub(crate) audit: Arc<memory::AuditLog>,
     stop: CancellationToken,
     served: JoinHandle<Result<(), ServeError>>,
 }
@@ -37,7 +39,8 @@ impl OnRedis {
     /// Starts one though Redis may not be there.
     pub(crate) async fn start_without(url: &str, namespace: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let audit: Arc<dyn AuditLog> = Arc::new(memory::AuditLog::default());
+        let latest = Arc::new(memory::AuditLog::default());
+        let audit: Arc<dyn AuditLog> = latest.clone();
         let here = memory::Settings {
             adopt_runs: true,
             ..memory::Settings::default()
@@ -47,6 +50,7 @@ impl OnRedis {
         let backend = Backend::connect(settings, clock.clone(), audit.clone(), None);
         let backend = backend.expect("has an address");
         let ports = Ports {
+            attempts: Arc::new(memory::Attempts::new(10)),
             audit_log: audit,
             authenticator: Arc::new(memory::Open),
             clock,
@@ -74,6 +78,7 @@ impl OnRedis {
         Self {
             address,
             backend,
+            audit: latest,
             stop,
             served,
         }

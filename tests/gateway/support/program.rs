@@ -1,3 +1,4 @@
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -7,6 +8,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::{said, secret, secret_of_url};
 
 /// What it logs, line by line.
 type Log = UnboundedReceiver<String>;
@@ -35,6 +38,9 @@ impl Program {
         let mut before = String::new();
         let grpc = announced(&mut log, "serving gRPC", &mut before).await;
         let admin = announced(&mut log, "serving admin HTTP", &mut before).await;
+        if let Ok(key) = fs::read_to_string(folder.path().join(".antcode-local-key")) {
+            secret(key.trim());
+        }
         Self {
             grpc,
             admin,
@@ -58,7 +64,14 @@ impl Program {
             .await
             .expect("runs");
         let text = |bytes| String::from_utf8(bytes).expect("is UTF-8");
-        (output.status, text(output.stdout), text(output.stderr))
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        said(&err);
+        // A key is printed for the one who made it, and for nobody else.
+        match arguments {
+            ["keys", "create" | "rotate", ..] => secret(out.trim()),
+            _ => said(&out),
+        }
+        (output.status, out, err)
     }
 
     /// The folder it runs in.
@@ -116,6 +129,9 @@ impl Program {
 }
 
 fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    for (_, value) in settings {
+        secret_of_url(value);
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_antcode-gateway"));
     command
         .current_dir(folder)
@@ -141,6 +157,7 @@ fn drain(stderr: ChildStderr) -> Log {
     tokio::spawn(async move {
         let mut stderr = BufReader::new(stderr).lines();
         while let Some(line) = stderr.next_line().await.expect("reads") {
+            said(&line);
             // Nobody may want to hear of it any more.
             let _unheard = lines.send(line);
         }

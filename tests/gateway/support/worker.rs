@@ -5,6 +5,7 @@ use tonic::{Request, Status, Streaming};
 
 use super::proto::gateway_service_client::GatewayServiceClient;
 use super::proto::{self, PollControlResponse, PollTaskResponse};
+use super::{Ear, secret};
 
 /// A worker with a connection of its own.
 #[derive(Clone)]
@@ -14,7 +15,7 @@ pub(crate) struct Worker {
     key: Option<String>,
     endpoint: Endpoint,
     channel: Channel,
-    client: GatewayServiceClient<Channel>,
+    client: GatewayServiceClient<Ear>,
 }
 
 /// What a call came to, without its metadata.
@@ -34,9 +35,18 @@ impl Worker {
         Self::at(endpoint, &self.id, self.key.as_deref())
     }
 
-    fn at(endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
+    /// A worker that reaches the gateway by `endpoint`.
+    pub(crate) fn at(endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
         let channel = endpoint.connect_lazy();
-        let client = GatewayServiceClient::new(channel.clone());
+        Self::over(channel, endpoint, id, key)
+    }
+
+    /// A worker that speaks over `channel`.
+    pub(crate) fn over(channel: Channel, endpoint: Endpoint, id: &str, key: Option<&str>) -> Self {
+        let client = GatewayServiceClient::new(Ear(channel.clone()));
+        if let Some(key) = key {
+            secret(key);
+        }
         Self {
             id: id.to_owned(),
             endpoint,
@@ -60,7 +70,7 @@ impl Worker {
     }
 
     /// The client, for what is not below.
-    pub(crate) fn client(&self) -> GatewayServiceClient<Channel> {
+    pub(crate) fn client(&self) -> GatewayServiceClient<Ear> {
         self.client.clone()
     }
 

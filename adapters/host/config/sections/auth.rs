@@ -11,7 +11,7 @@ pub struct Auth {
     pub enabled: bool,
     /// JSON file of worker ids with the SHA-256 of their keys.
     pub api_keys: Option<PathBuf>,
-    /// For how long an answer of the database on a key is believed.
+    /// For how long an answer on a key, a worker or a token is believed.
     pub cache: Duration,
     /// For how long old answers are believed while the database is away.
     pub stale_max: Duration,
@@ -21,6 +21,19 @@ pub struct Auth {
     pub jwt_algorithm: JwtAlgorithm,
     /// File with the secret or public key of bearer tokens; without it none is accepted.
     pub jwt_secret: Option<PathBuf>,
+    /// Who must have issued them, if that is said.
+    pub jwt_issuer: Option<String>,
+    /// Whom they must be for, if that is said.
+    pub jwt_audience: Option<String>,
+    /// How long they may be good for. Too long and a stolen one is good for as long.
+    pub jwt_max_lifetime: Duration,
+    /// JSON file of worker ids with what they sign with.
+    pub signing_keys: Option<PathBuf>,
+    /// Whether client certificates of unknown workers are refused.
+    pub known_workers_only: bool,
+    /// Failures that an address may have in a minute. Too few and workers behind one address stop
+    /// each other; too many and keys can be tried.
+    pub failures_per_minute: u32,
 }
 
 /// What the database holds of an API key. Never both: a leaked hash could pass for a key.
@@ -55,6 +68,12 @@ impl Auth {
             key_storage: from.get("API_KEY_STORAGE", key_storage),
             jwt_algorithm: from.get("JWT_ALGORITHM", jwt_algorithm),
             jwt_secret: from.find("JWT_SECRET_FILE", parse::path),
+            jwt_issuer: from.find("JWT_ISSUER", parse::text),
+            jwt_audience: from.find("JWT_AUDIENCE", parse::text),
+            jwt_max_lifetime: from.get("JWT_MAX_LIFETIME_SECONDS", parse::seconds(1..=3650 * DAY)),
+            signing_keys: from.find("SIGNING_KEYS_FILE", parse::path),
+            known_workers_only: from.get("CERT_KNOWN_WORKERS_ONLY", parse::switch),
+            failures_per_minute: from.get("AUTH_FAILURES_PER_MINUTE", parse::whole(1..=1_000_000)),
         }
     }
 }

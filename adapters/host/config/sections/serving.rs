@@ -22,6 +22,13 @@ pub struct Grpc {
     /// Calls in flight on one connection. Too few and a busy worker's polls wait for each other;
     /// too many and one connection can fill the memory.
     pub max_concurrent_streams: u32,
+    /// Calls under way that do not wait. Too few and an outage of a backend, which makes calls slow,
+    /// turns workers away; too many and they fill the memory.
+    pub max_calls: usize,
+    /// The same of one worker.
+    pub max_calls_per_worker: usize,
+    /// Polls of one worker that wait, of each kind.
+    pub max_polls_per_worker: usize,
     /// What workers are told at registration.
     pub heartbeat_interval: Duration,
     /// Silence after which a worker counts as gone; always longer than the interval.
@@ -41,8 +48,19 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Whose client certificates are accepted; with it, a client must present one.
-    pub client_ca: Option<PathBuf>,
+    /// What client certificates are verified with, if they are.
+    pub clients: Option<ClientTls>,
+}
+
+/// The files that client certificates are verified with, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Whose certificates are accepted.
+    pub ca: PathBuf,
+    /// Which of them are not, any more.
+    pub crl: Option<PathBuf>,
+    /// Whether a client must present one.
+    pub required: bool,
 }
 
 impl Grpc {
@@ -54,6 +72,9 @@ impl Grpc {
             max_workers: from.get("GRPC_MAX_WORKERS", parse::whole(1..=1024)),
             max_concurrent_streams: from
                 .get("GRPC_MAX_CONCURRENT_STREAMS", parse::whole(1..=65_536)),
+            max_calls: from.get("GRPC_MAX_CALLS", parse::whole(4..=1_000_000)),
+            max_calls_per_worker: from.get("GRPC_MAX_CALLS_PER_WORKER", parse::whole(1..=65_536)),
+            max_polls_per_worker: from.get("GRPC_MAX_POLLS_PER_WORKER", parse::whole(1..=1024)),
             heartbeat_interval: from.get("GRPC_HEARTBEAT_INTERVAL", parse::seconds(1..=DAY)),
             heartbeat_timeout: from.get("GRPC_HEARTBEAT_TIMEOUT", parse::seconds(1..=7 * DAY)),
             ping_interval: from.get("GRPC_PING_INTERVAL_SECONDS", parse::seconds(1..=DAY)),
@@ -78,11 +99,28 @@ impl Tls {
     fn read(from: &mut Reader) -> Option<Self> {
         let certificate = from.find("GRPC_TLS_CERT_PATH", parse::path);
         let key = from.find("GRPC_TLS_KEY_PATH", parse::path);
-        let client_ca = from.find("GRPC_TLS_CA_PATH", parse::path);
+        let clients = ClientTls::read(from);
         Some(Self {
             certificate: certificate?,
             key: key?,
-            client_ca,
+            clients,
+        })
+    }
+}
+
+impl ClientTls {
+    fn read(from: &mut Reader) -> Option<Self> {
+        const AUTH: &str = "GRPC_TLS_CLIENT_AUTH";
+        let ca = from.find("GRPC_TLS_CA_PATH", parse::path);
+        let crl = from.find("GRPC_TLS_CRL_PATH", parse::path);
+        let required = parse::one_of(&[("required", true), ("optional", false)]);
+        let required = from.find(AUTH, required);
+        let ca = ca?;
+        from.chosen(AUTH, "required", "default with GRPC_TLS_CA_PATH");
+        Some(Self {
+            ca,
+            crl,
+            required: required.unwrap_or(true),
         })
     }
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use gateway_core::domain::limit::{Limits, Rate};
+
 use super::*;
 use crate::host::telemetry::Format;
 
@@ -12,8 +14,9 @@ fn with_nothing_set_the_defaults_hold() {
     assert_eq!(config.grpc.shutdown_grace, Duration::from_secs(5));
     assert_eq!(config.grpc.heartbeat_timeout, Duration::from_secs(90));
     assert_eq!(config.grpc.tls, None);
-    assert!(config.auth.enabled && config.limit.enabled);
-    assert_eq!(config.limit.capacity, 200);
+    let rate = Rate::new(100.0, 200).expect("is a rate");
+    assert!(config.auth.enabled);
+    assert_eq!(config.limit.limits, Some(Limits::even(rate)));
     assert_eq!(config.backend, Backend::Memory);
     assert_eq!(config.results.store, ResultStore::Memory);
     assert_eq!(config.redis.url.expose(), "redis://localhost:6379/0");
@@ -165,6 +168,7 @@ fn values_in_the_file_may_be_typed_or_text() {
 
     assert!(!config.grpc.enabled);
     assert_eq!(config.grpc.port, 1);
-    assert!((config.limit.rate_per_second - 0.5).abs() < f64::EPSILON);
+    let limits = config.limit.limits.expect("are on");
+    assert_eq!(limits.control, Rate::new(0.5, 200).expect("is a rate"));
     assert_eq!(config.grpc.shutdown_grace, Duration::from_secs(3));
 }

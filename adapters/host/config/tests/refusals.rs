@@ -57,6 +57,14 @@ fn combinations_that_cannot_work_are_problems() {
 fn settings_that_need_others_are_problems_without_them() {
     for (set, part) in [
         (
+            vec![("GRPC_TLS_CRL_PATH", "l")],
+            "is about client certificates, which needs GRPC_TLS_CA_PATH",
+        ),
+        (
+            vec![("GRPC_TLS_CLIENT_AUTH", "optional")],
+            "is about client certificates, which needs GRPC_TLS_CA_PATH",
+        ),
+        (
             vec![("REDIS_TLS_CERT_PATH", "c"), ("REDIS_URL", "rediss://h")],
             "is set without REDIS_TLS_KEY_PATH",
         ),
@@ -107,19 +115,22 @@ fn a_combination_is_not_judged_by_a_value_that_did_not_parse() {
 }
 
 #[test]
-fn what_this_build_cannot_serve_is_refused_by_name() {
-    for (name, value) in [
+fn a_client_certificate_is_required_unless_it_is_said_to_be_optional() {
+    let tls = [
         ("GRPC_TLS_CERT_PATH", "c"),
         ("GRPC_TLS_KEY_PATH", "k"),
         ("GRPC_TLS_CA_PATH", "a"),
-        ("JWT_SECRET_FILE", "j"),
+    ];
+    for (set, required) in [
+        (None, true),
+        (Some("Required"), true),
+        (Some("optional"), false),
     ] {
-        let told = problems([(name, value)]);
-        let found = told
-            .iter()
-            .find(|problem| problem.contains("does not have yet"));
-        let problem = found.unwrap_or_else(|| panic!("{name}: {told:#?}"));
-        assert!(problem.starts_with(name), "{problem}");
+        let auth = set.map(|word| ("GRPC_TLS_CLIENT_AUTH", word));
+        let environment = tls.into_iter().chain(auth).collect();
+        let config = Config::load(&Flags::default(), &environment).expect("loads");
+        let clients = config.grpc.tls.and_then(|tls| tls.clients);
+        assert_eq!(clients.expect("are verified").required, required, "{set:?}");
     }
 }
 

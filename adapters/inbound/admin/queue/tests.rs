@@ -1,3 +1,4 @@
+use gateway_core::domain::audit::Action;
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::ports::QueueView;
 use serde_json::{Value, json};
@@ -112,6 +113,13 @@ async fn a_letter_is_queued_again_once() {
 
     let again = port.refusal("/api/dead/1-0/requeue", &json!({})).await;
     assert_eq!(again, (404, "there is no dead letter 1-0".to_owned()));
+    let requeue = |failure: Option<&str>| Action::Administered {
+        what: "requeue",
+        subject: "1-0".to_owned(),
+        failure: failure.map(ToOwned::to_owned),
+    };
+    let noted = [requeue(None), requeue(Some("there is no dead letter 1-0"))];
+    assert_eq!(port.noted(), noted);
 }
 
 #[tokio::test]

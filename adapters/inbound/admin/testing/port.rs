@@ -1,23 +1,48 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
+use gateway_core::domain::audit::{Action, AuditEvent};
+use gateway_core::domain::time::Timestamp;
+use gateway_core::ports::{AuditLog, MockClock};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::FakeMaster;
 use crate::inbound::Readiness;
-use crate::inbound::admin::{OperatorSide, router};
+use crate::inbound::admin::{Journal, OperatorApi, OperatorSide, router};
+
+/// What was written down.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Action>>);
+
+impl AuditLog for Notes {
+    fn record(&self, event: AuditEvent) {
+        self.0.lock().expect("is whole").push(event.action);
+    }
+}
 
 /// The port without a socket.
 pub(in super::super) struct Port {
     pub(in super::super) master: Arc<FakeMaster>,
+    notes: Arc<Notes>,
     pub(in super::super) readiness: Readiness,
     pub(in super::super) stop: CancellationToken,
     router: Router,
+}
+
+/// Everything that the port serves, from `side`.
+pub(crate) fn routes(side: OperatorSide) -> Router {
+    let metrics = Arc::new(String::new);
+    router(
+        Some((side, None)),
+        Readiness::starting(),
+        metrics,
+        &CancellationToken::new(),
+    )
 }
 
 impl Port {
@@ -33,13 +58,32 @@ impl Port {
         let master = Arc::new(FakeMaster::default());
         let readiness = Readiness::starting();
         let stop = CancellationToken::new();
-        let given = local.then(|| -> OperatorSide { (master.clone(), master.clone()) });
+        let notes = Arc::new(Notes::default());
+        let mut clock = MockClock::new();
+        clock.expect_now().return_const(Timestamp::UNIX_EPOCH);
+        let journal = Journal {
+            log: notes.clone(),
+            clock: Arc::new(clock),
+        };
+        let given =
+            local.then(|| -> OperatorApi { ((master.clone(), master.clone()), Some(journal)) });
         Self {
-            router: router(given, readiness.clone(), &stop),
+            router: router(
+                given,
+                readiness.clone(),
+                Arc::new(|| "counted 1\n".to_owned()),
+                &stop,
+            ),
             master,
+            notes,
             readiness,
             stop,
         }
+    }
+
+    /// What was written down of what operators did.
+    pub(in super::super) fn noted(&self) -> Vec<Action> {
+        self.notes.0.lock().expect("is whole").clone()
     }
 
     pub(in super::super) async fn get(&self, path: &str) -> (StatusCode, String) {

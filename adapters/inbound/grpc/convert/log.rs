@@ -7,6 +7,10 @@ use gateway_core::domain::time::{self, Timestamp};
 
 use crate::inbound::grpc::proto;
 
+/// What a line may be long, in bytes. Nobody reads one of that length; but a program may write a
+/// file to its output by mistake, and its logs are worth more than the rule.
+const MAX_CONTENT: usize = 16 * 1024 * 1024;
+
 /// The lines of a batch, in order.
 pub(in crate::inbound::grpc) fn lines(
     entries: Vec<proto::LogEntry>,
@@ -25,6 +29,10 @@ pub(in crate::inbound::grpc) fn lines(
 }
 
 fn line(entry: proto::LogEntry, run: RunId, now: Timestamp) -> Result<LogLine, Invalid> {
+    if entry.content.len() > MAX_CONTENT {
+        let rule = "at most 16777216 bytes";
+        return Err(Invalid::text("content", rule, &entry.content));
+    }
     let timestamp = match time::parse("timestamp", &entry.timestamp)? {
         Some(_) => entry.timestamp,
         None => time::iso(now),
@@ -85,6 +93,22 @@ mod tests {
         let lines = lines(vec![entry(own), entry("")], now).expect("converts");
         assert_eq!(lines[0].timestamp, own);
         assert_eq!(lines[1].timestamp, "1970-01-01T00:00:00.000000+00:00");
+    }
+
+    /// T12
+    #[test]
+    fn a_line_is_only_so_long() {
+        for (length, fits) in [(MAX_CONTENT, true), (MAX_CONTENT + 1, false)] {
+            let long = proto::LogEntry {
+                content: "x".repeat(length),
+                ..entry("")
+            };
+            let converted = lines(vec![long], Timestamp::UNIX_EPOCH);
+            assert_eq!(
+                converted.map_err(|refusal| refusal.field).err(),
+                (!fits).then_some("content")
+            );
+        }
     }
 
     #[test]

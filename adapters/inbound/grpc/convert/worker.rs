@@ -12,19 +12,21 @@ use crate::inbound::grpc::proto;
 
 /// What a worker may say of its system, and of what it can do, in bytes each.
 const MAX_FACTS: usize = 64 * 1024;
+const MAX_CAPABILITIES: usize = 256;
 const MAX_VERSION: usize = 256;
 
 pub(in crate::inbound::grpc) fn registration(
     request: proto::RegisterRequest,
     worker: WorkerId,
     now: Timestamp,
-) -> Registration {
-    Registration {
+) -> Result<Registration, Invalid> {
+    check_facts(request.os_info.as_ref(), &request.capabilities)?;
+    Ok(Registration {
         worker,
         os: os(request.os_info.unwrap_or_default()),
         capabilities: request.capabilities,
         at: now,
-    }
+    })
 }
 
 /// A heartbeat that came alone. Its own time is checked and not used: clocks of workers differ.
@@ -80,6 +82,10 @@ fn check_facts(
     os: Option<&proto::OsInfo>,
     capabilities: &BTreeMap<String, String>,
 ) -> Result<(), Invalid> {
+    if capabilities.len() > MAX_CAPABILITIES {
+        let got = capabilities.len();
+        return Err(Invalid::number("capabilities", "at most 256 entries", &got));
+    }
     let entries = capabilities.iter();
     let capabilities: usize = entries.map(|(name, value)| name.len() + value.len()).sum();
     let os = os.map_or(0, Message::encoded_len);
@@ -166,6 +172,28 @@ mod tests {
         };
         let refusal = heartbeat(request, worker(), Timestamp::UNIX_EPOCH);
         assert_eq!(refusal.expect_err("is refused").field, "version");
+    }
+
+    /// T12
+    #[test]
+    fn nobody_can_do_everything() {
+        let worker = || WorkerId::parse("w-1").expect("is an identifier");
+        for (entries, fits) in [(256, true), (257, false)] {
+            let each = (0..entries).map(|entry| (format!("c-{entry}"), String::new()));
+            let capabilities: BTreeMap<_, _> = each.collect();
+            let request = proto::RegisterRequest {
+                capabilities: capabilities.clone(),
+                ..Default::default()
+            };
+            let registered = registration(request, worker(), Timestamp::UNIX_EPOCH);
+            assert_eq!(registered.is_ok(), fits, "{registered:?}");
+            let heartbeat = proto::Heartbeat {
+                capabilities,
+                ..Default::default()
+            };
+            let pulse = pulse(heartbeat, worker(), Timestamp::UNIX_EPOCH);
+            assert_eq!(pulse.is_ok(), fits, "{pulse:?}");
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) fn parse(text: &str) -> Result<ApiKeys, KeysError> {
             };
         }
     }
-    Ok(ApiKeys { workers: keys })
+    Ok(ApiKeys::of(keys))
 }
 
 /// The entries in the order they stand, those of the same name as well.
@@ -166,7 +166,8 @@ mod tests {
         let one = parse(&format!(r#"{{"w-1": "{ABC}"}}"#)).expect("parses");
         let two = parse(&format!(r#"{{"w-1": ["{ABC}", "{NOTHING}"]}}"#)).expect("parses");
 
-        assert_eq!((one.workers.len(), two.workers.len()), (1, 2));
+        let count = |keys: ApiKeys| keys.book.get().owners.len();
+        assert_eq!((count(one), count(two)), (1, 2));
     }
 
     #[test]

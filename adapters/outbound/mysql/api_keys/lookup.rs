@@ -3,63 +3,45 @@
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel::{OptionalExtension as _, QueryableByName, sql_query};
+use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl as _;
 use gateway_core::domain::id::WorkerId;
-use gateway_core::ports::KnownOutage;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::super::digest::{Digest, digest, hex, same};
-use super::super::error::Fault;
-use super::super::link::{Link, LinkError};
+use super::super::questions::{LookupError, Questions, is_disabled};
 use super::KeyStorage;
 
-/// Questions at once. The other connections are for results, whoever tries keys.
-const AT_ONCE: usize = 4;
-
-/// How long a question may take, waiting included. A caller with an old answer should not wait for
-/// longer until that counts.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Statuses of a worker, in lower case, whose keys are refused. One that is merely `offline` comes
-/// back with its key.
-const DISABLED: [&str; 5] = ["disabled", "blocked", "banned", "deleted", "inactive"];
-
-/// The keys that we made.
-const OURS: &str = "\
-    SELECT w.public_id, COALESCE(w.status, '') AS status, k.digest AS stored, \
+/// The keys that we made, and those that the Master made, in one question: whoever tries keys is to
+/// cost no more. How a column compares texts is not ours to say: what is found may be alike only, in
+/// capitals or in spaces at the end. Nor are the two tables' columns of one kind.
+const ALIKE: &str = "\
+    (SELECT CONVERT(w.public_id USING utf8mb4) COLLATE utf8mb4_bin AS public_id, \
+        CONVERT(COALESCE(w.status, '') USING utf8mb4) COLLATE utf8mb4_bin AS status, \
+        CONVERT(k.digest USING utf8mb4) COLLATE utf8mb4_bin AS stored, 1 AS ours, \
         GREATEST(0, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), k.expires_at)) AS remaining \
     FROM gateway_api_keys k JOIN workers w ON w.id = k.worker_id \
     WHERE k.digest = ? AND k.revoked_at IS NULL \
-        AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))";
-
-/// Those that the Master made. How the column compares texts is not ours to say: what is found may
-/// be alike only, in capitals or in spaces at the end.
-const MASTERS: &str = "\
-    SELECT public_id, COALESCE(status, '') AS status, api_key AS stored, NULL AS remaining \
-    FROM workers WHERE api_key = ? LIMIT 64";
+        AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))) \
+    UNION ALL \
+    (SELECT CONVERT(public_id USING utf8mb4) COLLATE utf8mb4_bin, \
+        CONVERT(COALESCE(status, '') USING utf8mb4) COLLATE utf8mb4_bin, \
+        CONVERT(api_key USING utf8mb4) COLLATE utf8mb4_bin, 0, NULL \
+    FROM workers WHERE api_key = ? LIMIT 64)";
 
 /// Whose a key is.
+#[derive(Clone)]
 pub(super) struct Owner {
     pub(super) worker: WorkerId,
-    /// For how long, if not for good.
-    pub(super) remaining: Option<Duration>,
+    /// When the key expires, if it does.
+    expires: Option<Instant>,
 }
 
-/// Why a key was not found.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LookupError {
-    /// It is nobody's, or of somebody who may not come in.
-    #[error("the key is nobody's")]
-    Nobody,
-    /// `MySQL` is known to be away.
-    #[error("MySQL is away")]
-    Away(#[source] KnownOutage),
-    /// `MySQL` did not answer.
-    #[error("API keys cannot be looked up: {0}")]
-    Failed(String),
+impl Owner {
+    pub(super) fn is_over(&self) -> bool {
+        self.expires.is_some_and(|end| end <= Instant::now())
+    }
 }
 
 #[derive(QueryableByName)]
@@ -70,71 +52,55 @@ struct Row {
     status: String,
     #[diesel(sql_type = Text)]
     stored: String,
+    #[diesel(sql_type = BigInt)]
+    ours: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     remaining: Option<i64>,
 }
 
 pub(super) struct Lookup {
-    link: Link,
-    storage: KeyStorage,
-    turns: Semaphore,
+    pub(super) questions: Questions,
+    pub(super) storage: KeyStorage,
 }
 
 impl Lookup {
-    pub(super) fn new(link: Link, storage: KeyStorage) -> Self {
-        Self {
-            link,
-            storage,
-            turns: Semaphore::new(AT_ONCE),
-        }
-    }
-
     pub(super) async fn owner(&self, key: &str, digest: &Digest) -> Result<Owner, LookupError> {
-        let answer = async {
-            let turn = self.turns.acquire().await;
-            let _turn = turn.expect("the semaphore is never closed");
-            match self.ask(key, digest).await {
-                // The connection was cut, and to ask again does no harm.
-                Err(AskError::Query(error)) if self.link.judge(&error) == Fault::Gone => {
-                    self.ask(key, digest).await
-                }
-                answer => answer,
-            }
-        };
-        match timeout(PATIENCE, answer).await {
-            Ok(Ok(Some(row))) => owner(&row),
-            Ok(Ok(None)) => Err(LookupError::Nobody),
-            Ok(Err(AskError::Link(LinkError::Away(outage)))) => Err(LookupError::Away(outage)),
-            Ok(Err(error)) => Err(LookupError::Failed(error.to_string())),
-            Err(overdue) => Err(LookupError::Failed(overdue.to_string())),
-        }
-    }
-
-    async fn ask(&self, key: &str, digest: &Digest) -> Result<Option<Row>, AskError> {
-        let mut connection = self.link.connection().await?;
+        let asked = Instant::now();
         let hex = hex(digest);
-        let ours = sql_query(OURS).bind::<Text, _>(&hex);
-        if let Some(row) = ours.get_result(&mut connection).await.optional()? {
-            return Ok(Some(row));
-        }
         let sought = match self.storage {
             KeyStorage::Plain => key,
             KeyStorage::Sha256 => &hex,
         };
-        let alike = sql_query(MASTERS).bind::<Text, _>(sought);
-        let alike: Vec<Row> = alike.load(&mut connection).await?;
-        Ok(self.only(alike, digest))
+        let alike = self.questions.ask(|mut connection| {
+            let query = sql_query(ALIKE)
+                .bind::<Text, _>(hex.clone())
+                .bind::<Text, _>(sought.to_owned());
+            async move { query.load::<Row>(&mut connection).await }
+        });
+        let row = self.only(alike.await?, digest);
+        owner(&row.ok_or(LookupError::Nobody)?, asked)
     }
 
-    /// The one among those `alike` that it is. A key of two workers is nobody's.
+    /// The one among those `alike` that it is, ours first. A key of two workers is nobody's.
     fn only(&self, alike: Vec<Row>, sought: &Digest) -> Option<Row> {
-        let sought = match self.storage {
+        // What is compared is hashed once more, so that one length fits all.
+        let hashed = digest(&hex(sought));
+        let masters = match self.storage {
             KeyStorage::Plain => *sought,
-            // What is compared is hashed once more, so that one length fits all.
-            KeyStorage::Sha256 => digest(&hex(sought)),
+            KeyStorage::Sha256 => hashed,
         };
-        let is_sought = |row: &Row| same(&digest(&row.stored), &sought);
-        let mut found = alike.into_iter().filter(is_sought);
+        let is_sought = |row: &Row| match row.ours {
+            0 => same(&digest(&row.stored), &masters),
+            _ => same(&digest(&row.stored), &hashed),
+        };
+        let (ours, others): (Vec<Row>, Vec<Row>) = alike
+            .into_iter()
+            .filter(is_sought)
+            .partition(|row| row.ours != 0);
+        if let Some(row) = ours.into_iter().next() {
+            return Some(row);
+        }
+        let mut found = others.into_iter();
         let row = found.next()?;
         if let Some(other) = found.next() {
             warn!(
@@ -148,31 +114,21 @@ impl Lookup {
     }
 }
 
-fn owner(row: &Row) -> Result<Owner, LookupError> {
-    let status = row.status.trim().to_lowercase();
-    if DISABLED.contains(&status.as_str()) {
+fn owner(row: &Row, asked: Instant) -> Result<Owner, LookupError> {
+    if is_disabled(&row.status) {
         return Err(LookupError::Nobody);
     }
     match WorkerId::parse(&row.public_id) {
         Ok(worker) => Ok(Owner {
             worker,
-            // It is never below zero.
-            remaining: row
+            // It is never below zero, and one that is too far off to be told is as good as none.
+            expires: row
                 .remaining
-                .map(|left| Duration::from_micros(left.unsigned_abs())),
+                .and_then(|left| asked.checked_add(Duration::from_micros(left.unsigned_abs()))),
         }),
         Err(error) => {
             warn!(%error, "a worker has an API key and a public_id that is no identifier");
             Err(LookupError::Nobody)
         }
     }
-}
-
-/// Why a question got no answer.
-#[derive(Debug, thiserror::Error)]
-enum AskError {
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    #[error(transparent)]
-    Query(#[from] diesel::result::Error),
 }

@@ -10,7 +10,7 @@ use super::super::keys::Keys;
 
 /// Why an entry is no command.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(in super::super) enum Unreadable {
     /// Nobody here knows this kind.
     #[error("its type {0:?} is unknown")]
     Type(String),
@@ -25,7 +25,10 @@ pub(super) enum Unreadable {
 }
 
 /// Reads a command from the fields of an entry.
-pub(super) fn read(keys: &Keys, fields: &[(String, String)]) -> Result<Command, Unreadable> {
+pub(in super::super) fn read(
+    keys: &Keys,
+    fields: &[(String, String)],
+) -> Result<Command, Unreadable> {
     let field = |name: &str| {
         let found = fields.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value.as_str())
@@ -50,7 +53,7 @@ pub(super) fn read(keys: &Keys, fields: &[(String, String)]) -> Result<Command, 
 }
 
 /// The fields of an entry for `command`.
-pub(super) fn write(keys: &Keys, command: Command) -> Vec<(&'static str, String)> {
+pub(in super::super) fn write(keys: &Keys, command: Command) -> Vec<(&'static str, String)> {
     match command {
         Command::Cancel { task, run, reason } => vec![
             ("control_type", "cancel".to_owned()),

@@ -34,7 +34,7 @@ pub(in super::super) struct Envelope {
 
 /// What was queued, and why it was given up.
 #[derive(Debug, PartialEq)]
-pub(super) struct Letter {
+pub(in super::super) struct Letter {
     /// The names and values of what was queued in turn, as they are.
     fields: Vec<Value>,
     pub(super) envelope: Envelope,
@@ -57,7 +57,7 @@ pub(super) fn write(fields: Vec<Value>, envelope: &Envelope) -> impl Iterator<It
 
 impl Letter {
     /// Reads a letter from its names and values in turn; none if it is no letter.
-    pub(super) fn read(mut fields: Vec<Value>) -> Option<Self> {
+    pub(in super::super) fn read(mut fields: Vec<Value>) -> Option<Self> {
         let ours = fields.split_off(fields.len().checked_sub(2 * OURS.len())?);
         let ours = reply::texts_only(&ours)?;
         let names = ours.iter().map(|(name, _)| name.as_str());
@@ -83,7 +83,7 @@ impl Letter {
     }
 
     /// The letter for an operator. What comes from the `spool` was a result, all else a task.
-    pub(super) fn show(self, id: LetterId, spool: &str) -> DeadLetter {
+    pub(in super::super) fn show(self, id: LetterId, spool: &str) -> DeadLetter {
         let readable = reply::texts_only(&self.fields);
         let readable = readable.and_then(|fields| content(fields, &self.envelope, spool));
         // What is no text is shown as nearly as it can be.

@@ -167,7 +167,7 @@ fn count(value: &Value) -> Result<u64, LinkError> {
 }
 
 /// Others may write there, too: what cannot be read counts as left out.
-fn line(run: &RunId, fields: Vec<(String, String)>) -> LogLine {
+pub(in super::super) fn line(run: &RunId, fields: Vec<(String, String)>) -> LogLine {
     let mut line = LogLine {
         run: run.clone(),
         stream: LogStream::Stdout,

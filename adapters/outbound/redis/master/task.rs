@@ -20,7 +20,7 @@ impl Master {
 }
 
 /// The entry of a task, as the Master writes it.
-fn fields(task: Task) -> [(&'static str, String); 12] {
+pub(in super::super) fn fields(task: Task) -> [(&'static str, String); 12] {
     [
         ("task_id", task.id.to_string()),
         ("run_id", task.run.to_string()),

@@ -12,7 +12,7 @@ use super::super::link::LinkError;
 use super::super::reply;
 
 /// The report that waits, or why it is none.
-pub(super) fn read((id, fields): &reply::Entry) -> Result<Waiting, String> {
+pub(in super::super) fn read((id, fields): &reply::Entry) -> Result<Waiting, String> {
     let fields: BTreeMap<_, _> = fields.iter().cloned().collect();
     let report = Report::from_fields(&fields).map_err(|invalid| invalid.to_string())?;
     Ok(Waiting {
@@ -23,7 +23,7 @@ pub(super) fn read((id, fields): &reply::Entry) -> Result<Waiting, String> {
 }
 
 /// Whose it was, as far as that can be read.
-pub(super) fn worker(fields: &[(String, String)]) -> WorkerId {
+pub(in super::super) fn worker(fields: &[(String, String)]) -> WorkerId {
     let named = fields.iter().find(|(name, _)| name == "worker_id");
     let worker = named.and_then(|(_, text)| WorkerId::parse(text).ok());
     worker.unwrap_or_else(|| WorkerId::parse("unknown").expect("has letters only"))

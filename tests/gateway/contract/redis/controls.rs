@@ -19,6 +19,9 @@ use super::Redis;
 
 impl Controls for Redis {
     fn channel(&self) -> Arc<dyn ControlChannel> {
+        if self.guarded {
+            return self.guard(&self.backend.control_channel);
+        }
         self.backend.control_channel.clone()
     }
 

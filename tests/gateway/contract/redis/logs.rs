@@ -15,6 +15,9 @@ use crate::support::servers::{RedisServer, Reply};
 
 impl Logs for Redis {
     fn sink(&self) -> Arc<dyn ports::LogSink> {
+        if self.guarded {
+            return self.guard(&self.backend.log_sink);
+        }
         self.backend.log_sink.clone()
     }
 

@@ -9,6 +9,9 @@ use crate::support::servers::until;
 
 impl Owners for Redis {
     fn owners(&self) -> Arc<dyn ports::RunOwners> {
+        if self.guarded {
+            return self.guard(&self.backend.run_owners);
+        }
         self.backend.run_owners.clone()
     }
 }

@@ -19,6 +19,9 @@ mod trouble;
 
 impl Queues for Redis {
     fn queue(&self) -> Arc<dyn ports::TaskQueue> {
+        if self.guarded {
+            return self.guard(&self.backend.task_queue);
+        }
         self.backend.task_queue.clone()
     }
 

@@ -12,6 +12,9 @@ use super::{Redis, on_one};
 
 impl Registries for Redis {
     fn registry(&self) -> Arc<dyn ports::WorkerRegistry> {
+        if self.guarded {
+            return self.guard(&self.backend.worker_registry);
+        }
         self.backend.worker_registry.clone()
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::super::{LONG, task, worker};
 use super::Queues;
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     ten_thousand_dropped_takes_lose_nothing_and_double_nothing,
     a_dropped_take_does_not_keep_a_task_from_another,
 });

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 use super::super::{task, worker};
 use super::{Queues, Terms, enqueue_all, look, next, next_name};
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     what_a_restarted_worker_held_is_offered_at_once,
     what_is_offered_again_comes_before_what_waits,
     what_was_delivered_after_the_restart_stays,

@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant};
 use super::super::{receipt, task, worker};
 use super::{Queues, enqueue_all, look, next, next_name};
 
-contract!(memory, memory_live, redis, cluster => {
+contract!(memory, memory_live, redis, guarded, cluster => {
     a_task_that_is_done_leaves_the_queue,
     a_receipt_settles_once,
     a_receipt_that_never_was_is_settled_before,

@@ -1,0 +1,114 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::super::choice::Backend;
+use super::super::parse::{self, DAY, Parsed};
+use super::super::reader::Reader;
+
+/// What connections of workers may take.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// At once. Each takes a descriptor and some memory, and half of the descriptors are for
+    /// other things.
+    pub max: usize,
+    /// At once from one address. Too few and workers behind one address are refused; too many and
+    /// one of them can take all.
+    pub max_per_address: usize,
+    /// Being opened at once; others wait.
+    pub max_handshakes: usize,
+    /// For opening one. Too short and a worker far away never gets in; too long and silent peers
+    /// stay.
+    pub handshake_timeout: Duration,
+    /// After which one is asked to end; zero for never.
+    pub max_age: Duration,
+    /// From then until it is cut off. Shorter than a poll may wait, and polls are cut off.
+    pub max_age_grace: Duration,
+    /// Without a call, after which one is asked to end; zero for never.
+    pub idle: Duration,
+    /// For a call, besides what a poll is to wait.
+    pub request_timeout: Duration,
+    /// Whether everybody may ask for the description of the protocol.
+    pub reflection: bool,
+    /// Proxies whose PROXY header is required and believed.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Connections {
+    /// Reads it; the choice of the backend must have been read before.
+    pub(in crate::host::config) fn read(from: &mut Reader, backend: Backend) -> Self {
+        Self {
+            max: from.get("GRPC_MAX_CONNECTIONS", parse::whole(1..=10_000_000)),
+            max_per_address: from.get(
+                "GRPC_MAX_CONNECTIONS_PER_ADDRESS",
+                parse::whole(1..=10_000_000),
+            ),
+            max_handshakes: from.get("GRPC_MAX_HANDSHAKES", parse::whole(1..=1_000_000)),
+            handshake_timeout: from.get("GRPC_HANDSHAKE_TIMEOUT", parse::seconds(1..=300)),
+            max_age: from.get("GRPC_CONNECTION_MAX_AGE", parse::seconds(0..=30 * DAY)),
+            max_age_grace: from.get("GRPC_CONNECTION_MAX_AGE_GRACE", parse::seconds(1..=DAY)),
+            idle: from.get("GRPC_CONNECTION_IDLE", parse::seconds(0..=DAY)),
+            request_timeout: from.get("GRPC_REQUEST_TIMEOUT", parse::seconds(1..=DAY)),
+            reflection: reflection(from, backend),
+            proxies: from
+                .find("PROXY_PROTOCOL_FROM", networks)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// A gateway on a laptop may be looked at; one in production tells strangers nothing.
+fn reflection(from: &mut Reader, backend: Backend) -> bool {
+    const NAME: &str = "GRPC_REFLECTION";
+    if let Some(reflection) = from.find(NAME, parse::switch) {
+        return reflection;
+    }
+    let (reflection, shown, why) = match backend {
+        Backend::Memory => (true, "true", "default on memory"),
+        Backend::Redis => (false, "false", "default on redis"),
+    };
+    from.chosen(NAME, shown, why);
+    reflection
+}
+
+fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    let network = |text: &str| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.parse::<IpNet>()).ok()
+    };
+    let networks: Option<Vec<IpNet>> = text.split(',').map(str::trim).map(network).collect();
+    networks.ok_or_else(|| {
+        "addresses and networks, with commas between them, such as 10.0.0.7,192.168.0.0/16".into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let read = networks("10.0.0.7, 192.168.0.0/16,fd00::/8").expect("is read");
+        for (address, within) in [
+            ("10.0.0.7", true),
+            ("10.0.0.8", false),
+            ("192.168.3.4", true),
+            ("fd12::1", true),
+            ("::1", false),
+        ] {
+            let address: IpAddr = address.parse().expect("is an address");
+            let found = read.iter().any(|network| network.contains(&address));
+            assert_eq!(found, within, "{address}");
+        }
+        for text in [
+            "",
+            "10.0.0.7,",
+            "10.0.0.0/33",
+            "localhost",
+            "10.0.0.7 10.0.0.8",
+        ] {
+            assert!(networks(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gateway_core::domain::identity::Certificate;
+
+/// What is known of the connection that a call comes over, as the listener leaves it with each of
+/// its requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connection {
+    /// Where it comes from; behind a proxy that is believed, as the proxy says.
+    pub(super) peer: Option<IpAddr>,
+    /// The client's certificate, if TLS has verified one.
+    pub(super) certificate: Option<Arc<Certificate>>,
+}

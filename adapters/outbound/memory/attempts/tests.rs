@@ -1,0 +1,133 @@
+use futures::FutureExt as _;
+use futures::future::join_all;
+use gateway_core::ports::Attempts as _;
+use tokio::time::advance;
+
+use super::*;
+
+fn peer(text: &str) -> IpAddr {
+    text.parse().expect("is an address")
+}
+
+/// T13: an address fails so often and no more; time makes up for it.
+#[tokio::test(start_paused = true)]
+async fn an_address_may_fail_so_often_and_no_more() {
+    let attempts = Attempts::new(10);
+    let one = Some(peer("192.0.2.1"));
+    for _ in 0..5 {
+        drop(attempts.begin(one).await.expect("may try"));
+        attempts.fail(one).expect("may fail");
+    }
+
+    let refused = attempts.begin(one).await.expect_err("may not");
+    assert_eq!(refused.retry_after, Duration::from_secs(6));
+    assert_eq!(refused.full_after, Duration::from_mins(1));
+    assert!(refused.newly, "told once");
+    let refused = attempts.fail(one).expect_err("may not");
+    assert!(!refused.newly, "told once");
+    attempts
+        .begin(Some(peer("192.0.2.2")))
+        .await
+        .expect("is another");
+
+    advance(Duration::from_secs(6)).await;
+    drop(attempts.begin(one).await.expect("may try again"));
+    attempts.begin(one).await.expect_err("may not");
+    for _ in 0..20 {
+        advance(Duration::from_secs(3)).await;
+        let _refused = attempts.fail(one);
+    }
+    let refused = attempts.fail(one).expect_err("may not");
+    assert!(!refused.newly, "told again within {TELL_AGAIN:?}");
+    advance(TELL_AGAIN * 2).await;
+    for _ in 0..10 {
+        attempts.fail(one).expect("all is forgotten");
+    }
+    assert!(attempts.fail(one).expect_err("may not").newly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgiven_costs_nothing() {
+    let attempts = Attempts::new(2);
+    for _ in 0..100 {
+        attempts.begin(None).await.expect("may try").forgive();
+    }
+    attempts.fail(None).expect("may fail");
+    attempts.fail(None).expect("may fail");
+    attempts.fail(None).expect_err("may not");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_at_it_than_may_fail_and_the_others_wait() {
+    let attempts = Attempts::new(2);
+    let first = attempts.begin(None).await.expect("may try");
+    let second = attempts.begin(None).await.expect("may try");
+
+    let mut third = Box::pin(attempts.begin(None));
+    assert!(third.as_mut().now_or_never().is_none(), "waits");
+    first.forgive();
+    let third = third.await.expect("has leave that was given back");
+    let mut fourth = Box::pin(attempts.begin(None));
+    assert!(fourth.as_mut().now_or_never().is_none(), "waits");
+    drop(second);
+    assert!(fourth.as_mut().now_or_never().is_none(), "one is left");
+    drop(third);
+    let refused = fourth.await.expect_err("nothing is left to wait for");
+    assert!(refused.newly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_long_nor_among_too_many() {
+    let attempts = Attempts::new(1);
+    let _kept = attempts.begin(None).await.expect("may try");
+    let begun = Instant::now();
+    let waiting = join_all((0..=MAX_WAITING).map(|_| async {
+        attempts.begin(None).await.expect_err("is busy");
+        begun.elapsed()
+    }));
+    let mut waited = waiting.await;
+    waited.sort();
+    assert_eq!(waited[0], Duration::ZERO, "one is too many");
+    assert!(waited[1..].iter().all(|waited| *waited >= PATIENCE));
+    assert_eq!(attempts.address(None).state.lock().waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_stops_waiting_holds_nobody_up() {
+    let attempts = Attempts::new(1);
+    let kept = attempts.begin(None).await.expect("may try");
+    let mut gone = Box::pin(attempts.begin(None));
+    assert!(gone.as_mut().now_or_never().is_none(), "waits");
+    let mut stays = Box::pin(attempts.begin(None));
+    assert!(stays.as_mut().now_or_never().is_none(), "waits");
+
+    kept.forgive();
+    drop(gone);
+    stays.await.expect("has leave that was given back");
+}
+
+#[test]
+fn an_address_is_what_somebody_is_given() {
+    for (one, other, same) in [
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("2001:db8::1", "2001:db8::ffff:1:2:3", true),
+        ("2001:db8::1", "2001:db8:0:1::1", false),
+    ] {
+        let alike = network(Some(peer(one))) == network(Some(peer(other)));
+        assert_eq!(alike, same, "{one} {other}");
+    }
+}
+
+/// T28: addresses are forgotten, the one that tried longest ago first.
+#[test]
+fn the_addresses_are_bounded() {
+    let attempts = Attempts::new(1);
+    for number in 0..70_000_u32 {
+        let peer = Ipv4Addr::from_bits(number).into();
+        attempts.fail(Some(peer)).expect("may fail");
+    }
+    assert_eq!(attempts.addresses.lock().len(), MAX_ADDRESSES.get());
+    let last = Ipv4Addr::from_bits(69_999).into();
+    attempts.fail(Some(last)).expect_err("is remembered");
+}

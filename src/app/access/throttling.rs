@@ -1,0 +1,135 @@
+//! What failures cost, and whom.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::app::testing::{audited, journal, worker};
+use crate::domain::identity::Secret;
+use crate::ports::{Attempt, MockAttempts, MockAuthenticator, MockLimiter};
+
+const SPENT: Throttled = Throttled {
+    retry_after: Duration::from_secs(6),
+    full_after: Duration::from_mins(1),
+    newly: true,
+};
+
+fn presented(keys: &[&str]) -> Presented {
+    Presented {
+        credentials: keys
+            .iter()
+            .map(|key| Credential::Key(Secret::new(*key)))
+            .collect(),
+        ..Presented::default()
+    }
+}
+
+/// Remembers `good`, knows that `was good` was so, and tells of `right` if it is asked.
+fn doorman() -> MockAuthenticator {
+    let text = |credential: &Credential| match credential {
+        Credential::Key(secret) => secret.expose().to_owned(),
+        Credential::Token(_)
+        | Credential::Certificate(_)
+        | Credential::Signature(_)
+        | Credential::Claim(_) => String::new(),
+    };
+    let mut authenticator = MockAuthenticator::new();
+    authenticator
+        .expect_recall()
+        .returning(move |credential| match text(credential).as_str() {
+            "good" => Recall::Good(worker("w-1")),
+            "was good" => Recall::Genuine,
+            _ => Recall::Unknown,
+        });
+    authenticator
+        .expect_authenticate()
+        .returning(move |credential| match text(credential).as_str() {
+            "right" => Ok(worker("w-2")),
+            "down" => Err(AuthError::Unavailable("lost the list".into())),
+            _ => Err(AuthError::Rejected),
+        });
+    authenticator
+}
+
+fn access(attempts: MockAttempts, authenticator: MockAuthenticator, journal: Journal) -> Access {
+    Access {
+        limited: Limited::default(),
+        attempts: Arc::new(attempts),
+        authenticator: Arc::new(authenticator),
+        limiter: Arc::new(MockLimiter::new()),
+        journal,
+    }
+}
+
+/// How the attempts ended: whether each has failed.
+type Ends = Arc<Mutex<Vec<bool>>>;
+
+fn counted() -> (MockAttempts, Ends) {
+    let ends = Ends::default();
+    let (begun, failed) = (ends.clone(), ends.clone());
+    let mut attempts = MockAttempts::new();
+    attempts.expect_begin().returning(move |_| {
+        let ends = begun.clone();
+        let end = move |failed| ends.lock().expect("is not poisoned").push(failed);
+        Ok(Attempt::new(end))
+    });
+    attempts.expect_fail().returning(move |_| {
+        failed.lock().expect("is not poisoned").push(true);
+        Ok(())
+    });
+    (attempts, ends)
+}
+
+fn spent() -> MockAttempts {
+    let mut attempts = MockAttempts::new();
+    attempts.expect_begin().returning(|_| Err(SPENT));
+    attempts.expect_fail().returning(|_| Err(SPENT));
+    attempts
+}
+
+#[pollster::test]
+async fn only_a_rejection_costs_something() {
+    for (keys, cost) in [
+        (&["good"][..], &[][..]),
+        (&["right"], &[false]),
+        (&["down"], &[false]),
+        (&["wrong"], &[true]),
+        (&["wrong", "right"], &[true, false]),
+        (&["was good"], &[true]),
+        (&[], &[true]),
+    ] {
+        let (attempts, ends) = counted();
+        let access = access(attempts, doorman(), journal().0);
+        let _told = access.identify(&presented(keys)).await;
+        assert_eq!(*ends.lock().expect("is not poisoned"), cost, "{keys:?}");
+    }
+}
+
+/// T13: whoever has failed too often is told so, is not looked up, and is never rejected.
+#[pollster::test]
+async fn whoever_has_failed_too_often_is_not_looked_up() {
+    for keys in [&["right"][..], &["wrong"], &["wrong", "right"], &[]] {
+        let (journal, events) = journal();
+        let mut asked = MockAuthenticator::new();
+        asked.expect_recall().returning(|_| Recall::Unknown);
+        asked.expect_authenticate().never();
+        let access = access(spent(), asked, journal);
+
+        let refused = access.identify(&presented(keys)).await;
+        assert!(
+            matches!(refused, Err(Error::Throttled(_))),
+            "{keys:?}: {refused:?}"
+        );
+        assert!(audited(&events).contains(&Action::Throttled));
+    }
+}
+
+#[pollster::test]
+async fn what_is_known_to_be_good_is_let_in_whoever_fails_beside_it() {
+    let access = access(spent(), doorman(), journal().0);
+
+    for keys in [&["good"][..], &["wrong", "good"]] {
+        let found = access.identify(&presented(keys)).await;
+        assert_eq!(found.expect("is known").worker, worker("w-1"), "{keys:?}");
+    }
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::id::WorkerId;
+use crate::domain::identity::{Credential, NONCE_MEMORY, Signature};
+use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, SigningKeys};
+
+/// Whose signatures are.
+pub struct Signatures {
+    keys: Arc<dyn SigningKeys>,
+    nonces: Arc<dyn Nonces>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Signatures {
+    /// Verifies with `keys`, each signature once, as `nonces` knows.
+    pub fn new(keys: Arc<dyn SigningKeys>, nonces: Arc<dyn Nonces>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys,
+            nonces,
+            clock,
+        }
+    }
+
+    /// `credential`, if it is a signature that is worth a look.
+    fn timely<'a>(&self, credential: &'a Credential) -> Option<&'a Signature> {
+        match credential {
+            Credential::Signature(signature) => {
+                Some(signature).filter(|signature| signature.is_timely(self.clock.now()))
+            }
+            Credential::Key(_)
+            | Credential::Token(_)
+            | Credential::Certificate(_)
+            | Credential::Claim(_) => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticator for Signatures {
+    fn recall(&self, credential: &Credential) -> Recall {
+        let Some(signature) = self.timely(credential) else {
+            return Recall::Unknown;
+        };
+        match self.keys.recall(&signature.worker) {
+            // Whether it was used before must be asked.
+            Some(secret) if signature.is_by(&secret) => Recall::Genuine,
+            _ => Recall::Unknown,
+        }
+    }
+
+    async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
+        let signature = self.timely(credential).ok_or(AuthError::Rejected)?;
+        let worker = &signature.worker;
+        let secret = self.keys.secret(worker).await?;
+        let secret = secret.ok_or(AuthError::Rejected)?;
+        // Only what is signed is remembered, lest a stranger use up what a worker is about to.
+        if !signature.is_by(&secret) {
+            return Err(AuthError::Rejected);
+        }
+        let nonce = &signature.nonce;
+        let first = self.nonces.first(worker, nonce, NONCE_MEMORY).await?;
+        first.then(|| worker.clone()).ok_or(AuthError::Rejected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::app::testing::worker;
+    use crate::domain::identity::Secret;
+    use crate::domain::time::Timestamp;
+    use crate::ports::{MockClock, MockNonces, MockSigningKeys};
+
+    const MAC: &str = "a7840afb39337480e6dd045ac652f769599da16a78466c49c904182815724567";
+
+    fn signed(name: &str, nonce: &str, mac: &str) -> Credential {
+        Credential::Signature(Signature {
+            worker: worker(name),
+            timestamp: "1700000000".into(),
+            nonce: nonce.into(),
+            mac: Secret::new(mac),
+        })
+    }
+
+    /// Knows the secret of `w-1`, remembers none, and is out of order for `down`.
+    fn keys() -> MockSigningKeys {
+        let mut keys = MockSigningKeys::new();
+        keys.expect_recall().returning(|_| None);
+        keys.expect_secret()
+            .returning(|worker| match worker.as_str() {
+                "w-1" => Ok(Some(Secret::new("what only w-1 knows"))),
+                "down" => Err(AuthError::Unavailable("lost the list".into())),
+                _ => Ok(None),
+            });
+        keys
+    }
+
+    fn memory() -> MockNonces {
+        let mut nonces = MockNonces::new();
+        let seen = Mutex::new(HashSet::new());
+        nonces.expect_first().returning(move |worker, nonce, keep| {
+            assert_eq!(keep.as_secs(), 600, "twice the tolerance");
+            let mut seen = seen.lock().expect("is not poisoned");
+            Ok(seen.insert((worker.clone(), nonce.to_owned())))
+        });
+        nonces
+    }
+
+    fn signatures(keys: MockSigningKeys, nonces: MockNonces) -> Signatures {
+        let mut clock = MockClock::new();
+        clock
+            .expect_now()
+            .returning(|| Timestamp::from_second(1_700_000_000).expect("is a time"));
+        Signatures::new(Arc::new(keys), Arc::new(nonces), Arc::new(clock))
+    }
+
+    #[pollster::test]
+    async fn a_signature_counts_once() {
+        let signatures = signatures(keys(), memory());
+
+        let first = signatures.authenticate(&signed("w-1", "n", MAC)).await;
+        assert_eq!(first.expect("is hers"), worker("w-1"));
+        let again = signatures.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(again, Err(AuthError::Rejected)), "{again:?}");
+    }
+
+    #[pollster::test]
+    async fn a_wrong_one_is_not_remembered_and_a_bad_one_not_looked_up() {
+        // A call to the nonces would be a panic.
+        let wrong = signatures(keys(), MockNonces::new());
+        let zeros = "0".repeat(64);
+        for (name, nonce) in [("w-1", "n"), ("w-2", "n")] {
+            let told = wrong.authenticate(&signed(name, nonce, &zeros)).await;
+            assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+        }
+        let bad = signatures(MockSigningKeys::new(), MockNonces::new());
+        let told = bad.authenticate(&signed("w-1", "a b", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+        assert_eq!(bad.recall(&signed("w-1", "a b", MAC)), Recall::Unknown);
+    }
+
+    #[pollster::test]
+    async fn an_outage_is_no_rejection() {
+        let lost = signatures(keys(), MockNonces::new());
+        let told = lost.authenticate(&signed("down", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
+
+        let mut nonces = MockNonces::new();
+        nonces
+            .expect_first()
+            .returning(|_, _, _| Err(AuthError::Unavailable("away".into())));
+        let lost = signatures(keys(), nonces);
+        let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
+    }
+
+    #[test]
+    fn it_is_no_guess_if_it_is_by_a_secret_that_is_remembered() {
+        let mut known = MockSigningKeys::new();
+        known
+            .expect_recall()
+            .returning(|_| Some(Secret::new("what only w-1 knows")));
+        let signatures = signatures(known, MockNonces::new());
+
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
+        assert_eq!(signatures.recall(&signed("w-1", "m", MAC)), Recall::Unknown);
+    }
+}

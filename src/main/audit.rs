@@ -1,0 +1,170 @@
+//! The audit, as the settings have it.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gateway_adapters::host::cli::Audit as Asked;
+use gateway_adapters::host::reload::Observer;
+use gateway_adapters::host::{AuditTarget, Config};
+use gateway_adapters::outbound::audit::{AuditFile, Settings, Tee, files_of, verify};
+use gateway_adapters::outbound::memory;
+use gateway_core::domain::audit::{Action, AuditEvent};
+use gateway_core::ports::{AuditLog, Clock};
+
+use super::Outcome;
+
+/// Where events go, and what has to be ended in good order.
+pub(super) struct Audit {
+    pub(super) log: Arc<Tee>,
+    pub(super) file: Option<Arc<AuditFile>>,
+    pub(super) what: &'static str,
+}
+
+impl Audit {
+    /// It, without a file, for those who only look at what would be started.
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in for `open`")]
+    pub(super) fn unopened(config: &Config, _clock: &Arc<dyn Clock>) -> Outcome<Self> {
+        Ok(Self {
+            what: what(config),
+            ..Self::in_log()
+        })
+    }
+
+    fn in_log() -> Self {
+        Self {
+            log: Arc::new(Tee::new(Arc::new(memory::AuditLog::default()))),
+            file: None,
+            what: "the log, target audit",
+        }
+    }
+
+    /// Opens it.
+    pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Outcome<Self> {
+        let Some(to) = &config.audit.to else {
+            return Ok(Self::in_log());
+        };
+        let file = match to {
+            AuditTarget::Stdout => None,
+            AuditTarget::File(file) => Some(file.clone()),
+        };
+        let opened = AuditFile::open(settings(config, file, false), clock.clone());
+        let file = Arc::new(opened.map_err(|error| format!("AUDIT_FILE: {error}"))?);
+        Ok(Self {
+            log: Arc::new(Tee::new(file.clone())),
+            file: Some(file),
+            what: what(config),
+        })
+    }
+}
+
+fn what(config: &Config) -> &'static str {
+    match config.audit.to {
+        None => "the log, target audit",
+        Some(AuditTarget::Stdout) => "standard output, chained",
+        Some(AuditTarget::File(_)) => "AUDIT_FILE, chained",
+    }
+}
+
+/// What a tool writes down what it does in, for it is a process of its own: a file beside that of
+/// the gateway. Without a file there is none.
+#[cfg(feature = "mysql")]
+pub(super) fn of_tools(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Option<AuditFile>> {
+    let Some(AuditTarget::File(file)) = &config.audit.to else {
+        return Ok(None);
+    };
+    let opened = AuditFile::open(settings(config, Some(tools(file)), true), clock);
+    Ok(Some(
+        opened.map_err(|error| format!("AUDIT_FILE: {error}"))?,
+    ))
+}
+
+/// Writes down what a tool did, if that is written down.
+#[cfg(feature = "mysql")]
+pub(super) fn note(audit: Option<&AuditFile>, clock: &dyn Clock, action: Action) {
+    let Some(audit) = audit else { return };
+    audit.record(AuditEvent {
+        at: clock.now(),
+        actor: None,
+        peer: None,
+        request: None,
+        action,
+    });
+}
+
+/// The file of what tools did.
+fn tools(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".tools");
+    name.into()
+}
+
+fn settings(config: &Config, file: Option<PathBuf>, patient: bool) -> Settings {
+    Settings {
+        file,
+        max_bytes: config.audit.max_bytes,
+        kept: config.audit.kept,
+        patient,
+    }
+}
+
+/// What writes down that files were read anew.
+pub(super) fn of_reloads(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Observer {
+    Arc::new(move |what, failure| {
+        log.record(AuditEvent {
+            at: clock.now(),
+            actor: None,
+            peer: None,
+            request: None,
+            action: Action::Reloaded {
+                what,
+                failure: failure.map(ToOwned::to_owned),
+            },
+        });
+    })
+}
+
+/// Carries out what is `asked` about the audit.
+pub(super) fn run(asked: Asked, config: &Config) -> Outcome<ExitCode> {
+    let Asked::Verify { files } = asked;
+    if !files.is_empty() {
+        return check(&files);
+    }
+    let Some(AuditTarget::File(file)) = &config.audit.to else {
+        return Err("AUDIT_FILE is no file; name the files to look at".into());
+    };
+    let mut code = check(&files_of(file)?)?;
+    let tools = tools(file);
+    if tools.exists() {
+        let tools = check(&files_of(&tools)?)?;
+        code = if tools == ExitCode::SUCCESS {
+            code
+        } else {
+            tools
+        };
+    }
+    Ok(code)
+}
+
+/// Follows one chain, and says how far it holds.
+fn check(files: &[PathBuf]) -> Outcome<ExitCode> {
+    let name = files.last().map(|file| file.display().to_string());
+    let name = name.unwrap_or_default();
+    match verify(files) {
+        Ok(chain) => {
+            let (records, count) = (chain.records, files.len());
+            writeln!(
+                io::stdout(),
+                "{name}: {records} records in {count} files, unbroken up to record {}, {}",
+                chain.last,
+                chain.hash
+            )?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            writeln!(io::stdout(), "broken: {error}")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
