@@ -31,8 +31,8 @@ def test_health_of_what_is_not_there_is_not_found(gateway):
 
 # The messages of both versions are the same on the wire.
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_tells_the_whole_protocol(gateway, worker, version):
-    ask = gateway.channel.stream_stream(
+def test_reflection_tells_the_whole_protocol(worker, version):
+    ask = worker.channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
@@ -50,7 +50,7 @@ def test_reflection_tells_the_whole_protocol(gateway, worker, version):
     assert {method.name for method in service.method} == set(METHODS)
 
 
-def test_a_method_that_is_not_there_is_unimplemented(gateway, worker):
-    call = gateway.channel.unary_unary(f"/{SERVICE}/NoSuchMethod")
+def test_a_method_that_is_not_there_is_unimplemented(worker):
+    call = worker.channel.unary_unary(f"/{SERVICE}/NoSuchMethod")
     with refused(grpc.StatusCode.UNIMPLEMENTED):
         call(b"", timeout=10, metadata=worker.metadata)
