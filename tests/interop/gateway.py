@@ -79,17 +79,19 @@ class Gateway:
         self.stop()
 
     def connect(
-        self, *options: tuple[str, int], worker: str | None = None, connections=grpc
+        self, *options: tuple[str, int], worker: str | None = None, address: str = "", connections=grpc
     ) -> grpc.Channel:
         """A connection of one's own to the gateway, of a worker's if one is named: else it proves nothing.
 
-        With `connections` `grpc.aio`, one of that kind.
+        With `address`, by way of a relay there; with `connections` `grpc.aio`, one of that kind.
         """
-        options = [*CHANNEL_OPTIONS, *options]
+        address = address or self.grpc_address
+        # Of an option that is there twice, grpcio takes the first.
+        options = [*options, *CHANNEL_OPTIONS]
         credentials = self.way.channel_credentials(worker)
         if credentials is None:
-            return connections.insecure_channel(self.grpc_address, options)
-        return connections.secure_channel(self.grpc_address, credentials, options)
+            return connections.insecure_channel(address, options)
+        return connections.secure_channel(address, credentials, options)
 
     def worker(self, name: str) -> Worker:
         """The worker of that name; all share a connection, if it is not what they prove themselves with."""
@@ -102,11 +104,11 @@ class Gateway:
     def worker_on(self, channel: grpc.Channel, name: str) -> Worker:
         """The worker of that name, on a connection that it has made."""
         registers = self.way.credential.registers
-        return Worker(name, channel, lambda: self.metadata(name), self.keys[name] if registers else "")
+        return Worker(name, channel, lambda: self.metadata(name), self.keys.get(name, "") if registers else "")
 
     def metadata(self, worker: str) -> Metadata:
         """What a worker says of itself with a call; made for each call anew."""
-        return self.way.metadata(worker, self.keys[worker])
+        return self.way.metadata(worker, self.keys.get(worker, ""))
 
     def terminate(self) -> None:
         """Asks the gateway to end, once, and does not wait for it."""

@@ -10,6 +10,7 @@ import pytest
 
 import ways
 from gateway import Gateway
+from relay import Relay
 from worker import Worker
 
 # As often as the field's most eager worker; pings without calls are not held back.
@@ -22,18 +23,21 @@ TRANSPORTS = ("plain-key", "tls-key", "mtls-certificate")
 
 @pytest.fixture
 def connect(tmp_path: Path, own_keys) -> Callable:
-    """Connects a worker by a transport, and tells when its connection is lost."""
+    """Connects a worker by a transport and over a relay, and tells when its connection is lost."""
 
     @contextmanager
-    def connect(name: str, **settings: object) -> Iterator[tuple[Worker, threading.Event]]:
+    def connect(name: str, **settings: object) -> Iterator[tuple[Worker, threading.Event, Relay]]:
         folder = tmp_path / name
         folder.mkdir()
         way = ways.make(name, folder, own_keys)
         with Gateway(folder, own_keys, way, GATEWAY_BACKEND="memory", **settings) as gateway:
-            with gateway.connect(*EAGER, worker="worker-a") as channel:
+            with (
+                Relay(gateway.grpc_address) as relay,
+                gateway.connect(*EAGER, worker="worker-a", address=relay.address) as channel,
+            ):
                 worker = gateway.worker_on(channel, "worker-a")
                 assert worker.heartbeat().success
-                yield worker, watch(channel)
+                yield worker, watch(channel), relay
 
     return connect
 
@@ -42,10 +46,13 @@ def test_pings_without_calls_bring_no_goaway(connect):
     plain, tls, mutual = TRANSPORTS
     # All at once: silence takes its time.
     with connect(plain) as first, connect(tls) as second, connect(mutual) as third:
-        _, lost = first
+        _, lost, relay = first
+        # The others' frames are not to be seen.
+        before = relay.pings
         lost.wait(SILENCE_SECONDS)
 
-        for worker, lost in (first, second, third):
+        assert relay.pings >= before + 3
+        for worker, lost, _ in (first, second, third):
             # A GOAWAY ends the connection, and with it the state that says that it is there.
             assert not lost.is_set()
             assert worker.heartbeat().success
@@ -54,7 +61,7 @@ def test_pings_without_calls_bring_no_goaway(connect):
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_goaway_would_be_noticed(connect, transport):
-    with connect(transport, GRPC_CONNECTION_MAX_AGE=2) as (_, lost):
+    with connect(transport, GRPC_CONNECTION_MAX_AGE=2) as (_, lost, _):
         assert lost.wait(30)
 
 
