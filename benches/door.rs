@@ -4,19 +4,20 @@
 //! cargo bench --bench door
 //! ```
 //!
-//! In this process, on one thread, so that its time is its CPU time: the owner of an API key is
-//! looked up, its claim is checked, and a call is taken from its budget. A thousand workers take
+//! In this process, on one thread, so that its time is its CPU time: the owner of a credential is
+//! looked up, its claim is checked, and a call is taken from its budgets. A thousand workers take
 //! turns, so that the processor's caches do not know the one who comes next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gateway_adapters::outbound::{Overall, SystemClock, memory};
-use gateway_core::app::{Gateway, Ports};
+use gateway_adapters::outbound::{ByKind, Overall, SystemClock, Ways, jwt, memory};
+use gateway_core::app::{Certificates, Gateway, Ports};
 use gateway_core::domain::id::WorkerId;
-use gateway_core::domain::identity::{Credential, Presented, Secret};
+use gateway_core::domain::identity::{Certificate, Credential, Presented, Secret};
 use gateway_core::domain::limit::{Class, Limits, Rate};
 use gateway_core::domain::task::Patience;
-use gateway_core::ports::{Clock, Limiter};
+use gateway_core::ports::{Authenticator, Clock, Limiter};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -26,6 +27,12 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 const WORKERS: usize = 1_000;
 const CALLS: u32 = 1_000_000;
 const ROUNDS: usize = 5;
+
+/// What tokens are signed with.
+const SECRET: &[u8] = b"a secret of no less than 32 bytes";
+
+/// What a worker proves itself with.
+type Proof = fn(usize) -> Outcome<Credential>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
@@ -37,23 +44,31 @@ async fn main() -> Outcome<()> {
         ..limits
     };
     let (_set, together) = watch::channel(Some(together));
+    let all = || -> Arc<dyn Limiter> { Arc::new(Overall::new(each(), together.clone())) };
     println!("µs of CPU a call   who and how many");
-    for (what, limiter) in [
-        ("a key, no limits", Arc::new(memory::Unlimited) as _),
-        ("a key, a budget for each worker", each()),
+    for (what, proof, limiter) in [
         (
-            "a key, a budget for each worker and one for all together",
-            Arc::new(Overall::new(each(), together)) as _,
+            "an API key, no limits",
+            key as Proof,
+            Arc::new(memory::Unlimited) as _,
         ),
+        ("an API key, a budget for each worker", key, each()),
+        ("an API key, and a budget for all together", key, all()),
+        ("a bearer token, both budgets", token, all()),
+        ("a client certificate, both budgets", certificate, all()),
     ] {
-        println!("{:16.3}   {what}", measure(&gateway(limiter)?).await?);
+        let presented = (0..WORKERS).map(|worker| presented(worker, proof));
+        let presented: Vec<_> = presented.collect::<Outcome<_>>()?;
+        println!(
+            "{:16.3}   {what}",
+            measure(&gateway(limiter)?, &presented).await?
+        );
     }
     Ok(())
 }
 
 /// The median of what a call took, in µs.
-async fn measure(gateway: &Gateway) -> Outcome<f64> {
-    let presented: Vec<_> = (0..WORKERS).map(presented).collect::<Result<_, _>>()?;
+async fn measure(gateway: &Gateway, presented: &[Presented]) -> Outcome<f64> {
     let mut each = Vec::new();
     for _ in 0..=ROUNDS {
         let begun = Instant::now();
@@ -69,36 +84,81 @@ async fn measure(gateway: &Gateway) -> Outcome<f64> {
     Ok(each[ROUNDS / 2])
 }
 
-fn presented(worker: usize) -> Outcome<Presented> {
+fn presented(worker: usize, proof: Proof) -> Outcome<Presented> {
     Ok(Presented {
-        credentials: vec![Credential::Key(Secret::new(key(worker)))],
-        claimed: Some(WorkerId::parse(&name(worker))?),
+        credentials: vec![proof(worker)?],
+        claimed: Some(id(worker)?),
         peer: None,
         request: None,
     })
 }
 
-fn name(worker: usize) -> String {
-    format!("w-{worker}")
+fn id(worker: usize) -> Outcome<WorkerId> {
+    Ok(WorkerId::parse(&format!("w-{worker}"))?)
 }
 
-/// A key as long as those in the field.
-fn key(worker: usize) -> String {
+/// As long as those in the field.
+fn key_text(worker: usize) -> String {
     format!("{worker:064x}")
+}
+
+fn key(worker: usize) -> Outcome<Credential> {
+    Ok(Credential::Key(Secret::new(key_text(worker))))
+}
+
+fn token(worker: usize) -> Outcome<Credential> {
+    let minter = jwt::Minter::new(jwt_keys()?, jwt_settings(), SECRET, None, None)?;
+    let (now, ttl) = (SystemClock.now(), Duration::from_hours(1));
+    Ok(Credential::Token(minter.mint(
+        &id(worker)?,
+        None,
+        now,
+        ttl,
+    )?))
+}
+
+fn certificate(worker: usize) -> Outcome<Credential> {
+    let uri = format!("spiffe://antcode/worker/{}", id(worker)?);
+    Ok(Credential::Certificate(Arc::new(Certificate {
+        uris: vec![uri],
+        ..Certificate::default()
+    })))
+}
+
+fn jwt_keys() -> Outcome<jwt::Keys> {
+    Ok(jwt::Keys::parse(jwt::Algorithm::Hs256, SECRET)?)
+}
+
+fn jwt_settings() -> jwt::Settings {
+    jwt::Settings {
+        issuer: Some("bench".into()),
+        audience: Some("antcode-gateway".into()),
+        max_lifetime: Duration::from_hours(24),
+        cache: Duration::from_secs(30),
+    }
+}
+
+/// Whoever tells whose a credential is, put together as the program does.
+fn authenticator(clock: &Arc<dyn Clock>) -> Outcome<Arc<dyn Authenticator>> {
+    let keys =
+        (0..WORKERS).map(|worker| Ok((id(worker)?, Sha256::digest(key_text(worker)).into())));
+    let keys: memory::ApiKeys = keys.collect::<Outcome<_>>()?;
+    let tokens = jwt::Tokens::new(jwt_keys()?, jwt_settings(), clock.clone());
+    Ok(Arc::new(ByKind::new(Ways {
+        keys: Some(Arc::new(keys)),
+        tokens: Some(Arc::new(tokens)),
+        certificates: Some(Arc::new(Certificates::new(None))),
+        signatures: None,
+    })))
 }
 
 fn gateway(limiter: Arc<dyn Limiter>) -> Outcome<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backend = memory::Backend::new(&memory::Settings::default(), &clock);
-    let keys = (0..WORKERS).map(|worker| {
-        let digest = Sha256::digest(key(worker)).into();
-        WorkerId::parse(&name(worker)).map(|id| (id, digest))
-    });
-    let keys: memory::ApiKeys = keys.collect::<Result<_, _>>()?;
     let ports = Ports {
         attempts: Arc::new(memory::Attempts::new(10)),
         audit_log: Arc::new(memory::AuditLog::default()),
-        authenticator: Arc::new(keys),
+        authenticator: authenticator(&clock)?,
         clock,
         control_channel: backend.control_channel,
         limiter,

@@ -25,7 +25,7 @@ pub(super) fn spawn(link: &Link) {
     let size = link.0.pool.clients().len();
     let first = link.0.pool.next().clone();
     tokio::spawn(async move {
-        let mut misses = vec![0; size];
+        let mut misses = vec![Misses::default(); size];
         let mut errors = first.error_rx();
         // Those who are about to connect are not called away.
         let _connected = timeout(FIRST, first.wait_for_connect()).await;
@@ -55,23 +55,48 @@ pub(super) fn spawn(link: &Link) {
     });
 }
 
+/// For how many beats a connection has not answered, being all the while in one state.
+#[derive(Clone, Copy, Default)]
+struct Misses {
+    connected: bool,
+    count: u32,
+}
+
+impl Misses {
+    /// One more, of a connection that was `connected` or not before the beat. One that has only just
+    /// come back has missed nothing yet.
+    fn add(&mut self, connected: bool) {
+        let before = if self.connected == connected {
+            self.count
+        } else {
+            0
+        };
+        *self = Self {
+            connected,
+            count: before + 1,
+        };
+    }
+}
+
 /// Why no connection answers, if none does.
-async fn beat(link: &Link, misses: &mut [u32]) -> Option<String> {
+async fn beat(link: &Link, misses: &mut [Misses]) -> Option<String> {
     let clients = link.0.pool.clients();
+    let connected: Vec<_> = clients.iter().map(|client| client.is_connected()).collect();
     let answers = clients.iter().map(|client| ping(link, client));
     let answers = future::join_all(answers).await;
     let alive = answers.iter().any(Result::is_ok);
     let mut reason = None;
-    for ((answer, client), misses) in answers.into_iter().zip(clients).zip(misses) {
+    let each = answers.into_iter().zip(clients).zip(connected).zip(misses);
+    for (((answer, client), connected), misses) in each {
         match answer {
-            Ok(()) => *misses = 0,
+            Ok(()) => *misses = Misses::default(),
             Err(error) => {
-                *misses += 1;
-                if *misses == MISSES {
-                    *misses = 0;
+                misses.add(connected);
+                if misses.count == MISSES {
+                    *misses = Misses::default();
                     // If Redis is away, that was said once; and what is about to connect, as after that,
                     // gives no answer yet.
-                    if alive && client.is_connected() {
+                    if alive && connected {
                         warn!(%error, "a connection to Redis gives no answer and is made anew");
                     }
                     // It is made anew in its own time; failing to begin changes nothing.

@@ -19,6 +19,10 @@ const CALLERS: usize = 64;
 const WORKERS: usize = 8;
 const TASKS: usize = 10;
 
+/// What a report has to tell, in bytes. All together are more than the database has free on its disk
+/// already, so that a full one is felt.
+const DATA: usize = 1_000;
+
 /// How long a test waits for all results to be taken.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -215,7 +219,7 @@ impl Caller {
             run_id: format!("r-{run}"),
             worker_id: format!("w-{}", run % WORKERS),
             status: status.to_owned(),
-            data_json: format!("{{\"run\": {run}}}"),
+            data_json: format!("{{\"run\": {run}, \"of\": \"{}\"}}", "x".repeat(DATA)),
             // What waits in the spool may come after what was reported later; the start is in both.
             started_at: "2026-11-23T08:00:00+08:00".to_owned(),
             ..Default::default()
