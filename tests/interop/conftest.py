@@ -84,8 +84,6 @@ def gateway(
         "GRPC_MAX_CONNECTIONS_PER_ADDRESS": 10_000,
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
-        # Not everybody is told of it by default.
-        "GRPC_REFLECTION": "true",
     }
     with Gateway(tmp_path_factory.mktemp("gateway"), keys, way, **backend, **settings) as gateway:
         yield gateway
