@@ -49,9 +49,7 @@ def workers() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def way(
-    round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory, workers: list[str]
-) -> Way:
+def way(round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory, workers: list[str]) -> Way:
     """How workers reach the gateway, and prove who they are."""
     return ways.make(round_of_tests[1], tmp_path_factory.mktemp("way"), [*workers, *OWN_WORKERS])
 

@@ -14,7 +14,7 @@ from protocol import ROOT
 
 PROGRAM = ROOT / os.environ.get("ANTCODE_GATEWAY", "target/debug/antcode-gateway")
 
-# Headers, or trailers, as grpcio takes them.
+# Headers, as grpcio takes them.
 Metadata = tuple[tuple[str, str], ...]
 
 
