@@ -107,9 +107,9 @@ fn check(config: &Config) -> Outcome<ExitCode> {
 }
 
 fn serve(config: &Config) -> Outcome<ExitCode> {
-    telemetry::init(&config.log)?;
+    let log = telemetry::init_in_background(&config.log)?;
     // What is plugged in takes its counters from what is there by then.
-    let counted = host::metrics::install();
+    let counted = host::metrics::install().looking(log.look());
     // From here on a SIGTERM ends the program in good order, however early it comes.
     let stop = signals::shutdown()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

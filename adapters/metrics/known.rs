@@ -2,8 +2,8 @@ use metrics::{Label, counter, gauge, histogram};
 
 use super::{
     AUDIT_EVENTS, AUTHENTICATIONS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS,
-    CONNECTIONS_ENDED, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, REFUSALS,
-    RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS, WAITING_POLLS,
+    CONNECTIONS_ENDED, DROPPED_LINES, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES,
+    Metric, REFUSALS, RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS, WAITING_POLLS,
 };
 
 /// The calls, as the label `rpc` has them; whatever else a client asks for is `other`.
@@ -116,6 +116,7 @@ const KNOWN: &[(&str, &[&[&str]])] = &[
     (HANDSHAKES, &[&["done", "failed", "overdue"]]),
     (AUDIT_EVENTS, &[AUDIT_OUTCOMES]),
     (BACKEND_SECONDS, &[PORTS]),
+    (DROPPED_LINES, &[]),
 ];
 
 /// Makes what is known of `metric` appear, at zero.
