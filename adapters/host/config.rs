@@ -114,7 +114,7 @@ impl Config {
         let backend = Backend::read(from);
         Self {
             grpc: Grpc::read(from),
-            connections: Connections::read(from, backend),
+            connections: Connections::read(from),
             admin: Admin::read(from, backend),
             auth: Auth::read(from),
             limit: Limit::read(from, backend),

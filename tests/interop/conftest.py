@@ -17,18 +17,43 @@ from worker import Worker
 WORKERS = 1500
 
 
-# Every backend, and every way to reach the gateway. They have nothing to do with each other, so not all pairs are tried.
-@pytest.fixture(scope="session", params=["memory", "redis", "memory-tls", "memory-mtls"])
+# The workers of a gateway that a test starts for itself.
+OWN_WORKERS = ["worker-a", "worker-b"]
+
+# Both backends, and every way to reach the gateway. What a signature may be used once for is remembered in the backend,
+# so it is tried with both; else they have nothing to do with each other.
+ROUNDS = [
+    "memory-plain-key",
+    "redis-plain-key",
+    "memory-tls-key",
+    "memory-tls-token",
+    "memory-tls-signature",
+    "memory-mtls-key",
+    "memory-mtls-token",
+    "redis-mtls-signature",
+    "memory-mtls-certificate",
+]
+
+
+@pytest.fixture(scope="session", params=ROUNDS)
 def round_of_tests(request: pytest.FixtureRequest) -> tuple[str, str]:
     """A backend and a way; the tests run with each of these."""
     backend, _, way = request.param.partition("-")
-    return backend, way or "plain"
+    return backend, way
 
 
 @pytest.fixture(scope="session")
-def way(round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Way:
+def workers() -> list[str]:
+    """The workers of the gateway that all tests share."""
+    return [f"worker-{number:04}" for number in range(WORKERS)]
+
+
+@pytest.fixture(scope="session")
+def way(
+    round_of_tests: tuple[str, str], tmp_path_factory: pytest.TempPathFactory, workers: list[str]
+) -> Way:
     """How workers reach the gateway, and prove who they are."""
-    return ways.make(round_of_tests[1], tmp_path_factory.mktemp("certificates"))
+    return ways.make(round_of_tests[1], tmp_path_factory.mktemp("way"), [*workers, *OWN_WORKERS])
 
 
 @pytest.fixture(scope="session")
@@ -41,23 +66,24 @@ def backend(
         return
     with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
         # The operator's API lets the tests play the Master, and see what became of runs.
-        yield {"REDIS_URL": redis.url, "ADMIN_API": "true", "GRPC_REFLECTION": "true"}
+        yield {"REDIS_URL": redis.url, "ADMIN_API": "true"}
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str], way: Way) -> Iterator[Gateway]:
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, backend: dict[str, str], way: Way, workers: list[str]
+) -> Iterator[Gateway]:
     """One gateway for all tests that do not need another kind of it."""
-    keys = {f"worker-{number:04}": secrets.token_hex(32) for number in range(WORKERS)}
+    keys = {name: secrets.token_hex(32) for name in workers}
     settings = {
         # Out of the way: the tests of the limits have a gateway of their own.
         "RATE_LIMIT_RATE": 100_000,
         "RATE_LIMIT_CAPACITY": 200_000,
         # All tests come from one address.
         "AUTH_FAILURES_PER_MINUTE": 10_000,
+        "GRPC_MAX_CONNECTIONS_PER_ADDRESS": 10_000,
         # Soon enough to be waited for.
         "GRPC_PING_INTERVAL_SECONDS": 1,
-        # Not everybody is told of it by default.
-        "GRPC_REFLECTION": "true",
     }
     with Gateway(tmp_path_factory.mktemp("gateway"), keys, way, **backend, **settings) as gateway:
         yield gateway
@@ -72,12 +98,7 @@ def names(gateway: Gateway) -> Iterator[str]:
 @pytest.fixture
 def hire(gateway: Gateway, names: Iterator[str]) -> Callable[[], Worker]:
     """Makes a worker that no other test has met."""
-
-    def hire() -> Worker:
-        name = next(names)
-        return Worker(name, gateway.keys[name], gateway.channel, gateway.metadata(name))
-
-    return hire
+    return lambda: gateway.worker(next(names))
 
 
 @pytest.fixture
@@ -110,4 +131,4 @@ def own_gateway(tmp_path: Path, backend: dict[str, str], way: Way) -> Callable[.
 @pytest.fixture
 def own_keys() -> dict[str, str]:
     """Keys for a gateway that a test starts for itself."""
-    return {name: secrets.token_hex(32) for name in ("worker-a", "worker-b")}
+    return {name: secrets.token_hex(32) for name in OWN_WORKERS}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import grpc
 
-from protocol import ROOT
-from ways import PROGRAM, Way
+from credentials import PROGRAM, ApiKey, Metadata
+from ways import Plain, Way
+from worker import Worker
 
 # As the field's worker sets them.
 CHANNEL_OPTIONS = [
@@ -29,7 +30,8 @@ class Gateway:
     def __init__(self, folder: Path, keys: dict[str, str], way: Way | None = None, **settings: object):
         """`keys` holds each worker's API key; `settings` go into the environment."""
         self.keys = keys
-        self.way = way or Way()
+        self.way = way or Way(Plain(), ApiKey())
+        self._channels: dict[str, grpc.Channel] = {}
         self._log: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
@@ -46,7 +48,8 @@ class Gateway:
             keys_file = folder / "keys.json"
             keys_file.write_text(json.dumps({name: sha256(key) for name, key in keys.items()}))
             environment["API_KEYS_FILE"] = str(keys_file)
-        environment |= {name: str(value) for name, value in (self.way.settings | settings).items()}
+        settings = self.way.settings(folder, keys) | settings
+        environment |= {name: str(value) for name, value in settings.items()}
         self._process = subprocess.Popen(
             [PROGRAM],
             cwd=folder,
@@ -71,20 +74,41 @@ class Gateway:
         return self
 
     def __exit__(self, *_) -> None:
-        self.channel.close()
+        for channel in [self.channel, *self._channels.values()]:
+            channel.close()
         self.stop()
 
-    def connect(self, *options: tuple[str, int], connections=grpc) -> grpc.Channel:
-        """A connection of one's own to the gateway; with `connections` `grpc.aio`, one of that kind."""
-        options = [*CHANNEL_OPTIONS, *options]
-        credentials = self.way.channel_credentials()
-        if credentials is None:
-            return connections.insecure_channel(self.grpc_address, options)
-        return connections.secure_channel(self.grpc_address, credentials, options)
+    def connect(
+        self, *options: tuple[str, int], worker: str | None = None, address: str = "", connections=grpc
+    ) -> grpc.Channel:
+        """A connection of one's own to the gateway, of a worker's if one is named: else it proves nothing.
 
-    def metadata(self, worker: str) -> tuple:
-        """What a worker says of itself with each call."""
-        return self.way.metadata(worker, self.keys[worker])
+        With `address`, by way of a relay there; with `connections` `grpc.aio`, one of that kind.
+        """
+        address = address or self.grpc_address
+        # Of an option that is there twice, grpcio takes the first.
+        options = [*options, *CHANNEL_OPTIONS]
+        credentials = self.way.channel_credentials(worker)
+        if credentials is None:
+            return connections.insecure_channel(address, options)
+        return connections.secure_channel(address, credentials, options)
+
+    def worker(self, name: str) -> Worker:
+        """The worker of that name; all share a connection, if it is not what they prove themselves with."""
+        channel = self.channel
+        if self.way.credential.of_connection:
+            channel = self._channels.get(name) or self.connect(worker=name)
+            self._channels[name] = channel
+        return self.worker_on(channel, name)
+
+    def worker_on(self, channel: grpc.Channel, name: str) -> Worker:
+        """The worker of that name, on a connection that it has made."""
+        registers = self.way.credential.registers
+        return Worker(name, channel, lambda: self.metadata(name), self.keys.get(name, "") if registers else "")
+
+    def metadata(self, worker: str) -> Metadata:
+        """What a worker says of itself with a call; made for each call anew."""
+        return self.way.metadata(worker, self.keys.get(worker, ""))
 
     def terminate(self) -> None:
         """Asks the gateway to end, once, and does not wait for it."""

@@ -6,7 +6,6 @@ import pytest
 
 from master import Master
 from protocol import pb
-from worker import Worker
 
 
 def test_a_cancel_reaches_the_worker_once(worker, master):
@@ -77,7 +76,7 @@ def test_a_runtime_request_gets_its_reply(worker, master, success):
 def test_what_is_for_all_reaches_each_once(own_gateway, own_keys):
     # A gateway of its own: no other test's worker should hear it.
     with own_gateway(own_keys) as gateway:
-        workers = [Worker(name, key, gateway.channel) for name, key in own_keys.items()]
+        workers = [gateway.worker(name) for name in own_keys]
         for worker in workers:
             worker.register()
 

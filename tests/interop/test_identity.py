@@ -1,4 +1,8 @@
-"""Identity: everyone is who the key says, and touches only what is their own."""
+"""Identity: everyone is who their credential says, and touches only what is their own.
+
+Keys are good whatever the way, so what is about keys is tried in each; a call over the gateway's own channel proves
+nothing but what its headers say.
+"""
 
 import threading
 
@@ -7,7 +11,7 @@ from grpc import StatusCode
 
 from master import Master
 from protocol import METHODS, common, pb, path_of, request_class, stubs
-from worker import Worker, refused
+from worker import refused
 
 UNARY = [name for name in METHODS if name not in ("WorkerStream", "Register")]
 
@@ -16,40 +20,69 @@ def metadata(**values: str) -> tuple:
     return tuple((name.replace("_", "-"), value) for name, value in values.items())
 
 
+@pytest.fixture
+def stranger(gateway) -> stubs.GatewayServiceStub:
+    """Somebody of whom no more is known than what the headers or the message prove."""
+    return stubs.GatewayServiceStub(gateway.channel)
+
+
 @pytest.mark.parametrize("method", UNARY)
-@pytest.mark.parametrize("credential", ["none", "wrong", "another's"])
-def test_without_the_right_key_nothing_is_answered(gateway, worker, other, method, credential):
+@pytest.mark.parametrize("credential", ["none", "forged"])
+def test_without_a_credential_nothing_is_answered(gateway, stranger, worker, method, credential):
     sent = {
         "none": metadata(x_worker_id=worker.name),
-        "wrong": metadata(x_worker_id=worker.name, x_api_key="0" * 64),
-        "another's": metadata(x_worker_id=worker.name, x_api_key=other.key),
+        "forged": gateway.way.credential.forged(worker.name),
     }[credential]
-    # Another's key is a right one, of somebody else.
-    code = StatusCode.PERMISSION_DENIED if credential == "another's" else StatusCode.UNAUTHENTICATED
-    with refused(code):
-        getattr(worker.stub, method)(request_class(method)(), timeout=10, metadata=sent)
+    with refused(StatusCode.UNAUTHENTICATED):
+        getattr(stranger, method)(request_class(method)(), timeout=10, metadata=sent)
 
 
-def test_a_stream_without_the_right_key_is_not_opened(worker):
-    call = worker.stub.WorkerStream(iter(()), timeout=10, metadata=metadata(x_api_key="0" * 64))
+@pytest.mark.parametrize("method", UNARY)
+def test_a_credential_is_good_for_no_other_name(gateway, worker, other, method):
+    sent = [(header, worker.name if header == "x-worker-id" else value) for header, value in other.metadata]
+    # Another's is a right one, of somebody else; but where the name is part of it, it is wrong.
+    signs = gateway.way.credential.signs
+    with refused(StatusCode.UNAUTHENTICATED if signs else StatusCode.PERMISSION_DENIED):
+        getattr(other.stub, method)(request_class(method)(), timeout=10, metadata=sent)
+
+
+@pytest.mark.parametrize("credential", ["none", "forged"])
+def test_a_stream_without_a_credential_is_not_opened(gateway, stranger, worker, credential):
+    sent = () if credential == "none" else gateway.way.credential.forged(worker.name)
+    call = stranger.WorkerStream(iter(()), timeout=10, metadata=sent)
     with refused(StatusCode.UNAUTHENTICATED):
         next(call)
 
 
-def test_the_key_alone_says_who_calls(worker, master):
+def test_the_credential_alone_says_who_calls(gateway, worker, master):
     run = master.enqueue(worker.name)["run_id"]
+    alone = [(header, value) for header, value in worker.metadata if header != "x-worker-id"]
 
-    answer = worker.stub.PollTask(pb.PollTaskRequest(), timeout=10, metadata=metadata(x_api_key=worker.key))
+    if gateway.way.credential.signs:
+        with refused(StatusCode.UNAUTHENTICATED):
+            worker.stub.PollTask(pb.PollTaskRequest(worker_id=worker.name), timeout=10, metadata=alone)
+    else:
+        answer = worker.stub.PollTask(pb.PollTaskRequest(), timeout=10, metadata=alone)
+        assert answer.task.run_id == run
 
-    assert answer.task.run_id == run
+
+def test_a_signature_counts_once_and_nothing_else_is_used_up(gateway, worker):
+    sent = worker.metadata
+    beat = pb.SendHeartbeatRequest(worker_id=worker.name)
+    assert worker.stub.SendHeartbeat(beat, timeout=10, metadata=sent).success
+
+    if gateway.way.credential.signs:
+        with refused(StatusCode.UNAUTHENTICATED):
+            worker.stub.SendHeartbeat(beat, timeout=10, metadata=sent)
+    else:
+        assert worker.stub.SendHeartbeat(beat, timeout=10, metadata=sent).success
 
 
-def test_register_needs_only_the_key_that_it_carries(worker, master):
+def test_register_needs_only_the_key_that_it_carries(gateway, stranger, worker, master):
     os_info = common.OSInfo(os_type="Linux", os_version="6.1", python_version="3.11.7", machine_arch="x86_64")
-    request = pb.RegisterRequest(
-        worker_id=worker.name, api_key=worker.key, os_info=os_info, capabilities={"spider": "true"}
-    )
-    answer = worker.stub.Register(request, timeout=10)
+    key = gateway.keys[worker.name]
+    request = pb.RegisterRequest(worker_id=worker.name, api_key=key, os_info=os_info, capabilities={"spider": "true"})
+    answer = stranger.Register(request, timeout=10)
 
     assert (answer.success, answer.worker_id, answer.heartbeat_interval) == (True, worker.name, 30), answer.error
     seen = master.worker(worker.name)
@@ -57,14 +90,14 @@ def test_register_needs_only_the_key_that_it_carries(worker, master):
 
 
 @pytest.mark.parametrize("key", ["", "0" * 64])
-def test_register_with_a_wrong_key_is_refused(worker, key):
+def test_register_with_a_wrong_key_is_refused(stranger, worker, key):
     with refused(StatusCode.UNAUTHENTICATED):
-        worker.stub.Register(pb.RegisterRequest(worker_id=worker.name, api_key=key), timeout=10)
+        stranger.Register(pb.RegisterRequest(worker_id=worker.name, api_key=key), timeout=10)
 
 
-def test_register_in_anothers_name_is_refused(worker, other):
+def test_register_in_anothers_name_is_refused(gateway, stranger, worker, other):
     with refused(StatusCode.PERMISSION_DENIED):
-        worker.stub.Register(pb.RegisterRequest(worker_id=other.name, api_key=worker.key), timeout=10)
+        stranger.Register(pb.RegisterRequest(worker_id=other.name, api_key=gateway.keys[worker.name]), timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +154,9 @@ def test_anothers_control_message_is_refused(worker, other, master):
     assert [reply["worker_id"] for reply in master.replies(request_id)] == [other.name]
 
 
-def test_a_refusal_says_nothing_of_the_key(worker):
+def test_a_refusal_says_nothing_of_the_key(stranger):
     with refused(StatusCode.UNAUTHENTICATED) as caught:
-        worker.stub.PollTask(pb.PollTaskRequest(), timeout=10, metadata=metadata(x_api_key="a-wrong-key"))
+        stranger.PollTask(pb.PollTaskRequest(), timeout=10, metadata=metadata(x_api_key="a-wrong-key"))
     assert "a-wrong-key" not in caught.value.details()
 
 
@@ -153,7 +186,8 @@ def test_with_authentication_off_everyone_is_who_they_say(own_gateway):
         assert answer.task.run_id == by_header
         answer = stub.PollTask(pb.PollTaskRequest(worker_id="by-message"), timeout=10)
         assert answer.task.run_id == by_message
-        assert Worker("by-header", "any key", gateway.channel).register().success
+        request = pb.RegisterRequest(worker_id="by-header", api_key="any key")
+        assert stub.Register(request, timeout=10).success
 
         warnings = [entry["message"] for entry in gateway.entries() if entry["level"] == "WARN"]
         assert any("authenti" in warning.lower() for warning in warnings), warnings

@@ -30,8 +30,8 @@ def exhaust(worker: Worker) -> RpcError:
     return caught.value
 
 
-def test_a_worker_over_its_limit_is_told_when_to_come_again(limited, own_keys):
-    error = exhaust(Worker("worker-a", own_keys["worker-a"], limited.channel))
+def test_a_worker_over_its_limit_is_told_when_to_come_again(limited):
+    error = exhaust(limited.worker("worker-a"))
 
     trailers = dict(error.trailing_metadata())
     assert trailers["retry-after"] == "1"
@@ -46,10 +46,10 @@ def test_a_worker_over_its_limit_is_told_when_to_come_again(limited, own_keys):
     assert 0 < retry.retry_delay.ToMilliseconds() <= 1000
 
 
-def test_a_limit_is_each_workers_own_and_not_healths(limited, own_keys):
-    exhaust(Worker("worker-a", own_keys["worker-a"], limited.channel))
+def test_a_limit_is_each_workers_own_and_not_healths(limited):
+    exhaust(limited.worker("worker-a"))
 
-    assert Worker("worker-b", own_keys["worker-b"], limited.channel).heartbeat().success
+    assert limited.worker("worker-b").heartbeat().success
     health = health_pb2_grpc.HealthStub(limited.channel)
     for _ in range(3 * CAPACITY):
         assert (
@@ -57,10 +57,10 @@ def test_a_limit_is_each_workers_own_and_not_healths(limited, own_keys):
         )
 
 
-def test_messages_on_the_stream_count_too_and_wait(limited, own_keys):
-    worker = Worker("worker-a", own_keys["worker-a"], limited.channel)
+def test_messages_on_the_stream_count_too_and_wait(limited):
+    worker = limited.worker("worker-a")
     stream = worker.open_stream()
-    for _ in range(2 * CAPACITY):
+    for _ in range(CAPACITY + 2):
         stream.say(heartbeat=pb.Heartbeat(worker_id=worker.name, status="online"))
 
     exhaust_rest(worker)

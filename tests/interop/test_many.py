@@ -16,12 +16,15 @@ WAIT_MS = 50_000
 
 def test_a_thousand_polls_wait_and_each_gets_its_own_task(gateway, master, names):
     workers = list(itertools.islice(names, POLLS))
-    canaries = list(itertools.islice(names, CHANNELS))
-    asyncio.run(poll_all(gateway, master, workers, canaries))
+    asyncio.run(poll_all(gateway, master, workers))
 
 
-async def poll_all(gateway, master, workers: list[str], canaries: list[str]) -> None:
-    channels = [gateway.connect(connections=grpc.aio) for _ in range(CHANNELS)]
+async def poll_all(gateway, master, workers: list[str]) -> None:
+    count = POLLS if gateway.way.credential.of_connection else CHANNELS
+    channels = [gateway.connect(worker=name, connections=grpc.aio) for name in workers[:count]]
+    for some in range(0, count, CHANNELS):
+        # What happens to a crowd that connects at once is not asked here.
+        await asyncio.gather(*(channel.channel_ready() for channel in channels[some : some + CHANNELS]))
     connections = [stubs.GatewayServiceStub(channel) for channel in channels]
 
     async def poll(name: str, stub, timeout_ms: int = WAIT_MS) -> str:
@@ -37,9 +40,9 @@ async def poll_all(gateway, master, workers: list[str], canaries: list[str]) -> 
         for index in indices:
             await asyncio.to_thread(master.enqueue, workers[index], run_id=run_of(index))
 
-    polls = [asyncio.create_task(poll(name, connections[n % CHANNELS])) for n, name in enumerate(workers)]
+    polls = [asyncio.create_task(poll(name, connections[n % count])) for n, name in enumerate(workers)]
     # When a short poll sent after them on each connection is over, the long ones are surely waiting.
-    await asyncio.gather(*(poll(canary, stub, 500) for canary, stub in zip(canaries, connections)))
+    await asyncio.gather(*(poll(name, stub, 500) for name, stub in zip(workers, connections)))
     early = [n for n, task in enumerate(polls) if task.done()]
     assert not early, f"{len(early)} polls ended before there was a task, the first: {polls[early[0]]}"
 

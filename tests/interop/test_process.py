@@ -2,12 +2,10 @@
 
 from grpc import StatusCode
 
-from worker import Worker
-
 
 def test_sigterm_ends_polls_and_streams_in_good_order(own_gateway, own_keys):
     with own_gateway(own_keys) as gateway:
-        worker = Worker("worker-a", own_keys["worker-a"], gateway.channel)
+        worker = gateway.worker("worker-a")
         poll = worker.poll_task_later(timeout_ms=50_000)
         stream = worker.open_stream()
         stream.wait_until_open()

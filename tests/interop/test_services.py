@@ -1,5 +1,7 @@
 """The standard services beside ours: health and reflection."""
 
+from collections.abc import Callable
+
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
@@ -30,18 +32,27 @@ def test_health_of_what_is_not_there_is_not_found(gateway):
 
 
 # The messages of both versions are the same on the wire.
-@pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_tells_the_whole_protocol(gateway, worker, version):
-    ask = gateway.channel.stream_stream(
-        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
-        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )
-    requests = [
+@pytest.fixture(params=["v1", "v1alpha"])
+def reflect(request) -> Callable:
+    """Asks what there is, over a connection that proves nothing."""
+
+    def reflect(channel: grpc.Channel, *requests: reflection_pb2.ServerReflectionRequest):
+        ask = channel.stream_stream(
+            f"/grpc.reflection.{request.param}.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        return ask(iter(requests), timeout=10)
+
+    return reflect
+
+
+def test_reflection_tells_everybody_the_whole_protocol(gateway, reflect):
+    listed, described = reflect(
+        gateway.channel,
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE),
-    ]
-    listed, described = ask(iter(requests), timeout=10, metadata=worker.metadata)
+    )
 
     names = {service.name for service in listed.list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health"} <= names
@@ -50,7 +61,13 @@ def test_reflection_tells_the_whole_protocol(gateway, worker, version):
     assert {method.name for method in service.method} == set(METHODS)
 
 
-def test_a_method_that_is_not_there_is_unimplemented(gateway, worker):
-    call = gateway.channel.unary_unary(f"/{SERVICE}/NoSuchMethod")
+def test_reflection_tells_nobody_anything_where_it_is_not_wanted(own_gateway, own_keys, reflect):
+    with own_gateway(own_keys, GRPC_REFLECTION="false") as gateway:
+        with refused(grpc.StatusCode.UNIMPLEMENTED):
+            next(reflect(gateway.channel, reflection_pb2.ServerReflectionRequest(list_services="")))
+
+
+def test_a_method_that_is_not_there_is_unimplemented(worker):
+    call = worker.channel.unary_unary(f"/{SERVICE}/NoSuchMethod")
     with refused(grpc.StatusCode.UNIMPLEMENTED):
         call(b"", timeout=10, metadata=worker.metadata)

@@ -109,21 +109,21 @@ def test_no_timeout_is_one_of_five_seconds(worker):
 
 
 @pytest.mark.parametrize("method", ["SendHeartbeat", "PollTask", "PollControl", "SendLogBatch"])
-def test_fields_that_only_a_newer_worker_knows_are_passed_over(gateway, worker, method):
+def test_fields_that_only_a_newer_worker_knows_are_passed_over(worker, method):
     fields = {"timeout_ms": 1} if method.startswith("Poll") else {}
-    call = gateway.channel.unary_unary(path_of(method), response_deserializer=response_class(method).FromString)
+    call = worker.channel.unary_unary(path_of(method), response_deserializer=response_class(method).FromString)
 
     request = request_class(method)(**fields).SerializeToString() + UNKNOWN_FIELD
 
     call(request, timeout=10, metadata=worker.metadata)
 
 
-def test_an_unknown_field_within_a_message_is_passed_over(gateway, worker, master):
+def test_an_unknown_field_within_a_message_is_passed_over(worker, master):
     run = master.enqueue(worker.name)["run_id"]
     entry = pb.LogEntry(run_id=run, content="from a newer worker").SerializeToString() + UNKNOWN_FIELD
     # Field 1, of `length` bytes: the entry.
     batch = b"\x0a" + bytes([len(entry)]) + entry
-    call = gateway.channel.unary_unary(
+    call = worker.channel.unary_unary(
         path_of("SendLogBatch"), response_deserializer=pb.SendLogBatchResponse.FromString
     )
 

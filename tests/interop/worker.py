@@ -1,7 +1,7 @@
 """A worker as the field's Python code plays it."""
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -19,11 +19,18 @@ class Worker:
     Fields are given by name and put into the RPC's request beside the worker's own id, where it has one.
     """
 
-    def __init__(self, name: str, key: str, channel: grpc.Channel, metadata: tuple = ()):
+    def __init__(self, name: str, channel: grpc.Channel, prove: Callable[[], tuple], key: str = ""):
+        """`prove` makes the headers of a call, `key` is what Register carries."""
         self.name = name
-        self.metadata = metadata or (("x-worker-id", name), ("x-api-key", key))
-        self.key = key
+        self.channel = channel
         self.stub = stubs.GatewayServiceStub(channel)
+        self._prove = prove
+        self._key = key
+
+    @property
+    def metadata(self) -> tuple:
+        """The headers of a call, made for it alone: some may be used once only."""
+        return self._prove()
 
     def call(self, method: str, request, timeout_ms: int = 0):
         """Any unary RPC."""
@@ -31,7 +38,7 @@ class Worker:
         return getattr(self.stub, method)(request, timeout=deadline, metadata=self.metadata)
 
     def register(self, **fields):
-        return self.call("Register", pb.RegisterRequest(worker_id=self.name, api_key=self.key, **fields))
+        return self.call("Register", pb.RegisterRequest(worker_id=self.name, api_key=self._key, **fields))
 
     def heartbeat(self, **fields):
         return self.call("SendHeartbeat", pb.SendHeartbeatRequest(worker_id=self.name, **fields))

@@ -110,7 +110,7 @@ const SECTIONS: &[Section] = &[
         set("GRPC_CONNECTION_MAX_AGE_GRACE", "70", "seconds from then until it is cut off"),
         set("GRPC_CONNECTION_IDLE", "300", "seconds without a call until a connection is asked to end; 0 for never"),
         set("GRPC_REQUEST_TIMEOUT", "30", "seconds a call may take, its message included; a poll besides its wait"),
-        unset("GRPC_REFLECTION", "tell everybody what the protocol is; true on memory, false on redis"),
+        set("GRPC_REFLECTION", "true", "tell everybody what the protocol is"),
         unset("PROXY_PROTOCOL_FROM", "addresses and networks of proxies that must send a PROXY v2 header, and are believed"),
     ]),
     section("admin HTTP", &[

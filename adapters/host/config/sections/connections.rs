@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::super::choice::Backend;
 use super::super::parse::{self, DAY, Parsed};
 use super::super::reader::Reader;
 
@@ -36,8 +35,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Reads it; the choice of the backend must have been read before.
-    pub(in crate::host::config) fn read(from: &mut Reader, backend: Backend) -> Self {
+    pub(in crate::host::config) fn read(from: &mut Reader) -> Self {
         Self {
             max: from.get("GRPC_MAX_CONNECTIONS", parse::whole(1..=10_000_000)),
             max_per_address: from.get(
@@ -50,26 +48,12 @@ impl Connections {
             max_age_grace: from.get("GRPC_CONNECTION_MAX_AGE_GRACE", parse::seconds(1..=DAY)),
             idle: from.get("GRPC_CONNECTION_IDLE", parse::seconds(0..=DAY)),
             request_timeout: from.get("GRPC_REQUEST_TIMEOUT", parse::seconds(1..=DAY)),
-            reflection: reflection(from, backend),
+            reflection: from.get("GRPC_REFLECTION", parse::switch),
             proxies: from
                 .find("PROXY_PROTOCOL_FROM", networks)
                 .unwrap_or_default(),
         }
     }
-}
-
-/// A gateway on a laptop may be looked at; one in production tells strangers nothing.
-fn reflection(from: &mut Reader, backend: Backend) -> bool {
-    const NAME: &str = "GRPC_REFLECTION";
-    if let Some(reflection) = from.find(NAME, parse::switch) {
-        return reflection;
-    }
-    let (reflection, shown, why) = match backend {
-        Backend::Memory => (true, "true", "default on memory"),
-        Backend::Redis => (false, "false", "default on redis"),
-    };
-    from.chosen(NAME, shown, why);
-    reflection
 }
 
 fn networks(text: &str) -> Parsed<Vec<IpNet>> {
