@@ -173,7 +173,8 @@ impl<S: AsyncRead + AsyncWrite> Raw<S> {
 impl<S: AsyncWrite> Up<S> {
     /// Sends bytes that may be no frame.
     pub(in crate::edge) async fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes).await
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
     }
 
     pub(in crate::edge) async fn send(&mut self, frame: &Frame) -> io::Result<()> {
