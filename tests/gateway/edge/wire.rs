@@ -3,6 +3,7 @@
 //! An [attack](attacks) takes any stream; a [site] is attacked in plain and over TLS.
 
 mod attacks;
+mod barred;
 mod calls;
 mod crowd;
 mod descriptors;

@@ -7,11 +7,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::interval;
 
 use super::raw::{Frame, PREFACE, Raw, kind};
-use super::site::{Over, Site, attacked};
+use super::site::{Site, attacked};
 use super::{connect, gateway, soon};
 
 /// Waits until the gateway has closed a connection.
-async fn closed(mut connection: impl AsyncRead + Unpin) {
+pub(super) async fn closed(mut connection: impl AsyncRead + Unpin) {
     let mut said = Vec::new();
     // Whether it is closed in good order or reset does not matter.
     let _reset = soon(connection.read_to_end(&mut said)).await;
@@ -68,15 +68,13 @@ async fn peers_that_never_finish_lose_their_turn_to_others() {
             settings.limits.max_handshakes = 4;
         },
         async |site| {
-            let first = match site.over {
-                Over::Plain => PREFACE[0],
-                // A record of a handshake.
-                Over::Tls => 22,
-            };
             let mut begun = Vec::new();
             for _ in 0..8 {
                 let mut connection = site.socket().await;
-                connection.write_all(&[first]).await.expect("sends");
+                connection
+                    .write_all(&[site.first_byte()])
+                    .await
+                    .expect("sends");
                 begun.push(connection);
             }
             let served = soon(site.worker("w-1").beat(0)).await;

@@ -15,22 +15,23 @@ use tonic::transport::{Endpoint, Uri};
 use tower::service_fn;
 
 use super::Neighbour;
+use super::raw::PREFACE;
 use crate::support::papers::{self, Ca, Folder, Wanted};
 use crate::support::{Gateway, Options, Worker, key_of};
 
 /// Where strangers come from; workers come from 127.0.0.1.
-const ABROAD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+pub(super) const ABROAD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
 /// How one speaks to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
+enum Over {
     Plain,
     Tls,
 }
 
 /// A gateway, and how one speaks to it.
 pub(super) struct Site {
-    pub(super) over: Over,
+    over: Over,
     pub(super) gateway: Gateway,
     client: Option<Arc<ClientConfig>>,
 }
@@ -73,15 +74,29 @@ impl Site {
         connected.expect("connects")
     }
 
+    /// How whoever means well begins.
+    pub(super) fn first_byte(&self) -> u8 {
+        match self.over {
+            Over::Plain => PREFACE[0],
+            // A record of a handshake.
+            Over::Tls => 22,
+        }
+    }
+
     /// A connection of a stranger over which HTTP/2 may begin.
     pub(super) async fn connect(&self) -> Box<dyn Stream> {
+        self.try_connect().await.expect("shakes hands")
+    }
+
+    /// The same, of a stranger who may not be wanted.
+    pub(super) async fn try_connect(&self) -> io::Result<Box<dyn Stream>> {
         let socket = self.socket().await;
         let Some(config) = &self.client else {
-            return Box::new(socket);
+            return Ok(Box::new(socket));
         };
         let name = "localhost".try_into().expect("is a name");
         let shaken = TlsConnector::from(config.clone()).connect(name, socket);
-        Box::new(shaken.await.expect("shakes hands"))
+        Ok(Box::new(shaken.await?))
     }
 
     /// A worker with its own connection and the right key.
