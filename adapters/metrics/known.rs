@@ -79,7 +79,8 @@ const REFUSING: &[&str] = &[
 ];
 
 const ENDS: &[&str] = &[
-    "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
+    "closed", "failed", "silent", "overdue", "crowded", "refused", "barred", "idle", "aged",
+    "shutdown",
 ];
 
 const AUDIT_OUTCOMES: &[&str] = &["written", "dropped", "streamed", "stream_dropped"];
