@@ -41,7 +41,7 @@ impl Default for Limits {
             max_handshakes: 512,
             handshake_turn: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(5),
-            handshake_failures_per_minute: 60,
+            handshake_failures_per_minute: 6_000,
             max_age: Duration::from_mins(30),
             max_age_grace: Duration::from_secs(70),
             idle: Duration::from_mins(5),
