@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gateway_core::domain::id::RunId;
 use gateway_core::domain::log::LogStream::{Stderr, Stdout};
-use gateway_core::domain::run::RunStatus;
+use gateway_core::domain::run::{Data, RunStatus};
 use serde_json::{Value, json};
 
 use self::gateway::Gateway;
@@ -96,7 +96,7 @@ async fn runs_are_a_table_or_json_or_one_in_detail() {
     gateway.master.with(|books| {
         let run = &mut books.runs[0].run;
         run.error_message = Some("too slow\nby far".to_owned());
-        run.data.insert("rows".to_owned(), 7.into());
+        run.data = Data::parse(r#"{"rows": 7}"#).expect("is an object");
     });
     let show = |run: Option<&str>, json| {
         let run = run.map(str::to_owned);

@@ -1,6 +1,6 @@
 //! What the program counts and measures, as an operator's monitoring reads it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -20,7 +20,13 @@ const UPKEEP: Duration = Duration::from_secs(2);
 
 /// The recorder of this process.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorder: PrometheusHandle,
+    looks: Vec<Look>,
+}
+
+/// Notes how things are.
+type Look = Arc<dyn Fn() + Send + Sync>;
 
 /// Begins to count, once in a process; whoever asks again shares what is counted.
 ///
@@ -37,7 +43,10 @@ pub fn install() -> Metrics {
         table::describe();
         handle
     });
-    Metrics(handle.clone())
+    Metrics {
+        recorder: handle.clone(),
+        looks: Vec::new(),
+    }
 }
 
 fn recorder() -> PrometheusRecorder {
@@ -48,10 +57,18 @@ fn recorder() -> PrometheusRecorder {
 }
 
 impl Metrics {
+    /// Has `look` note how things are, whenever somebody asks.
+    #[must_use]
+    pub fn looking(mut self, look: impl Fn() + Send + Sync + 'static) -> Self {
+        self.looks.push(Arc::new(look));
+        self
+    }
+
     /// All that was counted, in Prometheus' text format. A metric of which nothing is known yet is
     /// there by its name.
     pub fn render(&self) -> String {
-        let mut text = self.0.render();
+        self.looks.iter().for_each(|look| look());
+        let mut text = self.recorder.render();
         for Metric {
             name, help, kind, ..
         } in table::ALL
@@ -74,7 +91,7 @@ impl Metrics {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.0.run_upkeep();
+            self.recorder.run_upkeep();
         }
     }
 }

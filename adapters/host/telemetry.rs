@@ -5,7 +5,9 @@ mod line;
 
 use std::io::{self, IsTerminal};
 
+use metrics::counter;
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
@@ -14,6 +16,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 pub use self::filter::Filter;
 
 use self::line::OneLine;
+use crate::metrics::DROPPED_LINES;
 
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,45 @@ pub enum Format {
     Text,
     /// For machines: one JSON object a line, the event's fields at its top level.
     Json,
+}
+
+/// How many lines may wait for stderr.
+const WAITING: usize = 16 * 1024;
+
+/// The log of a process that serves. What waits is written when it is dropped, if that is taken
+/// within a second.
+pub struct Log {
+    _writer: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl Log {
+    /// Counts the lines that were dropped until now, whenever it is called.
+    pub fn look(&self) -> impl Fn() + Send + Sync + use<> {
+        let dropped = self.dropped.clone();
+        move || {
+            let lines = u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX);
+            counter!(DROPPED_LINES).absolute(lines);
+        }
+    }
+}
+
+/// Sends the events of the whole process to stderr, on a thread of its own: if nobody reads there,
+/// lines are dropped, and nothing else waits.
+///
+/// It fails if they are sent elsewhere already.
+pub fn init_in_background(settings: &LogSettings) -> Result<Log, TryInitError> {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(io::stderr());
+    let dropped = writer.error_counter();
+    subscriber(settings, writer, io::stderr().is_terminal()).try_init()?;
+    Ok(Log {
+        _writer: guard,
+        dropped,
+    })
 }
 
 /// Sends the events of the whole process to stderr.

@@ -2,8 +2,8 @@ use metrics::{Label, counter, gauge, histogram};
 
 use super::{
     AUDIT_EVENTS, AUTHENTICATIONS, BACKEND_SECONDS, CALL_SECONDS, CALLS, CONNECTIONS,
-    CONNECTIONS_ENDED, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES, Metric, REFUSALS,
-    RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS, WAITING_POLLS,
+    CONNECTIONS_ENDED, DROPPED_LINES, HANDSHAKES, Kind, LIVE_CHANNELS, LOG_BYTES, LOG_LINES,
+    Metric, REFUSALS, RESULTS, SPOOL_AGE, SPOOL_DEPTH, TASKS, WAITING_POLLS,
 };
 
 /// The calls, as the label `rpc` has them; whatever else a client asks for is `other`.
@@ -79,7 +79,8 @@ const REFUSING: &[&str] = &[
 ];
 
 const ENDS: &[&str] = &[
-    "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
+    "closed", "failed", "silent", "overdue", "crowded", "refused", "barred", "idle", "aged",
+    "shutdown",
 ];
 
 const AUDIT_OUTCOMES: &[&str] = &["written", "dropped", "streamed", "stream_dropped"];
@@ -116,6 +117,7 @@ const KNOWN: &[(&str, &[&[&str]])] = &[
     (HANDSHAKES, &[&["done", "failed", "overdue"]]),
     (AUDIT_EVENTS, &[AUDIT_OUTCOMES]),
     (BACKEND_SECONDS, &[PORTS]),
+    (DROPPED_LINES, &[]),
 ];
 
 /// Makes what is known of `metric` appear, at zero.

@@ -41,6 +41,8 @@ pub struct Breaker {
 
 struct State {
     phase: Phase,
+    /// How often it has opened. What began before it last did tells nothing of how things are now.
+    opened: u64,
     /// How long it stays open the next time.
     pause: Duration,
     /// What the pulse of the back end says.
@@ -90,6 +92,7 @@ impl Breaker {
             slow,
             state: Mutex::new(State {
                 phase: Phase::Closed(Window::new()),
+                opened: 0,
                 pause: PAUSE,
                 away,
                 timer: None,
@@ -122,6 +125,7 @@ impl Breaker {
         Ok(Permit {
             breaker: self,
             probe,
+            opened: state.opened,
             measured: Some(Instant::now()),
             settled: false,
         })
@@ -131,8 +135,11 @@ impl Breaker {
         KnownOutage(format!("the breaker of the {} is open", self.port))
     }
 
-    fn settle(&self, probe: bool, verdict: Verdict) {
+    fn settle(&self, opened: u64, probe: bool, verdict: Verdict) {
         let mut state = self.lock();
+        if state.opened != opened {
+            return;
+        }
         match (&mut state.phase, probe, verdict) {
             (Phase::Probing, true, Verdict::Good) => {
                 state.pause = PAUSE;
@@ -162,12 +169,12 @@ impl Breaker {
                     self.shut(&mut state);
                 }
             }
-            // It began before the breaker opened, and tells nothing new.
             (Phase::Closed(_) | Phase::Open(_) | Phase::Probing, _, _) => {}
         }
     }
 
     fn shut(&self, state: &mut State) {
+        state.opened += 1;
         let pause = state.pause.mul_f64(rand::random_range(0.75..1.25));
         let until = Instant::now() + pause;
         state.phase = Phase::Open(until);
@@ -210,6 +217,8 @@ impl State {
 struct Permit<'a> {
     breaker: &'a Breaker,
     probe: bool,
+    /// As the breaker had it.
+    opened: u64,
     /// When it began, if how long it takes matters.
     measured: Option<Instant>,
     settled: bool,
@@ -225,7 +234,7 @@ impl Permit<'_> {
             None if self.is_slow() => Verdict::Bad,
             None => Verdict::Good,
         };
-        self.breaker.settle(self.probe, verdict);
+        self.breaker.settle(self.opened, self.probe, verdict);
     }
 
     fn is_slow(&self) -> bool {
@@ -245,16 +254,21 @@ impl Drop for Permit<'_> {
         } else {
             Verdict::None
         };
-        self.breaker.settle(self.probe, verdict);
+        self.breaker.settle(self.opened, self.probe, verdict);
     }
 }
 
-/// Whether an outage is one that was told of when it began: calls are not even made then, and fail
-/// at once as it is.
+/// Somebody else held what a call needed until its time was over: no fault of the back end.
+#[derive(Debug, thiserror::Error)]
+#[error("somebody else held what it needs for too long")]
+pub struct Contended(#[source] pub Cause);
+
+/// Whether an outage tells nothing of the back end: it was told of when it began, so that calls are
+/// not even made, and fail at once as it is; or there was none.
 fn is_known(cause: &Cause) -> bool {
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&**cause);
     while let Some(error) = at {
-        if error.is::<KnownOutage>() {
+        if error.is::<KnownOutage>() || error.is::<Contended>() {
             return true;
         }
         at = error.source();

@@ -67,12 +67,35 @@ impl ports::Limiter for Overall {
             return self.each.admit(worker, demand).await;
         };
         self.take(rate, demand)?;
-        let admitted = self.each.admit(worker, demand).await;
-        if admitted.is_err() {
-            // A worker that is refused takes nothing from the others.
-            self.with(|bucket| bucket.put_back(f64::from(demand.calls)));
+        let taken = Taken {
+            overall: self,
+            calls: demand.calls,
+        };
+        self.each.admit(worker, demand).await?;
+        taken.keep();
+        Ok(())
+    }
+}
+
+/// What was taken of the bucket. A worker that is refused, or goes away before it is told, takes
+/// nothing from the others: dropped, it is put back.
+struct Taken<'a> {
+    overall: &'a Overall,
+    calls: u32,
+}
+
+impl Taken<'_> {
+    fn keep(mut self) {
+        self.calls = 0;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.calls > 0 {
+            let calls = f64::from(self.calls);
+            self.overall.with(|bucket| bucket.put_back(calls));
         }
-        admitted
     }
 }
 
@@ -129,6 +152,28 @@ mod tests {
     async fn a_worker_that_is_refused_takes_nothing_from_the_others() {
         let limiter = overall("a");
         assert_eq!(calls(&limiter, "a", Class::Control).await, 0);
+        assert_eq!(calls(&limiter, "b", Class::Control).await, 8);
+    }
+
+    /// Never tells.
+    struct Silent;
+
+    #[async_trait]
+    impl ports::Limiter for Silent {
+        async fn admit(&self, _: &WorkerId, _: Demand) -> Result<(), LimitError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_given_up_takes_nothing_from_the_others() {
+        let mut limiter = Overall::new(Arc::new(Silent), limits(0.001, 8));
+        let given_up = calls(&limiter, "a", Class::Control);
+        let given_up = tokio::time::timeout(Duration::from_secs(1), given_up).await;
+        given_up.expect_err("waits");
+        let mut each = MockLimiter::new();
+        each.expect_admit().returning(|_, _| Ok(()));
+        limiter.each = Arc::new(each);
         assert_eq!(calls(&limiter, "b", Class::Control).await, 8);
     }
 

@@ -40,7 +40,7 @@ impl Bare {
     /// How long it takes to write `report` in a transaction.
     pub(crate) async fn write(&mut self, report: &Report) -> Outcome<Duration> {
         let at = report.at.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string();
-        let data = serde_json::Value::Object(report.data.clone()).to_string();
+        let data = report.data.to_string();
         let began = Instant::now();
         self.connection.query_drop("BEGIN").await?;
         let found: Option<mysql_async::Row> = self

@@ -21,7 +21,7 @@ use gateway_adapters::outbound::mysql::{
 };
 use gateway_core::domain::id::{RunId, WorkerId};
 use gateway_core::domain::identity::Secret;
-use gateway_core::domain::run::{Recorded, Report, RunStatus};
+use gateway_core::domain::run::{Data, Recorded, Report, RunStatus};
 use gateway_core::ports::{Clock as _, ResultStore as _};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -205,7 +205,7 @@ fn report(number: u32) -> Outcome<Report> {
         started_at: Some(at - Duration::from_secs(3)),
         finished_at: Some(at),
         duration: Some(Duration::from_secs(3)),
-        data: serde_json::from_value(data)?,
+        data: Data::parse(&data.to_string())?,
         ..Report::new(run, worker, RunStatus::Success, at)
     })
 }

@@ -1,5 +1,6 @@
 mod limits;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Error, Journal};
@@ -51,6 +52,15 @@ impl Access {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes down that `peer` gets no more connections for a while.
+    pub fn note_barred(&self, peer: IpAddr) {
+        let nobody = Presented {
+            peer: Some(peer),
+            ..Presented::default()
+        };
+        self.note(&nobody, Action::Barred);
     }
 
     async fn first_valid(&self, presented: &Presented) -> Result<WorkerId, Error> {

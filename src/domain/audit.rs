@@ -39,6 +39,9 @@ pub enum Action {
     },
     /// An address has failed too often, and is looked after no further for a while.
     Throttled,
+    /// Connections of an address have failed too often before they were open, and it gets none for
+    /// a while; said once a minute.
+    Barred,
     /// A worker tried to act for another.
     Impersonated {
         /// The other.
@@ -163,6 +166,7 @@ impl Action {
         match self {
             Self::Rejected { .. } => "rejected",
             Self::Throttled => "throttled",
+            Self::Barred => "barred",
             Self::Impersonated { .. } => "impersonated",
             Self::Trespassed { .. } => "trespassed",
             Self::Registered => "registered",
@@ -190,7 +194,8 @@ impl Action {
             | Self::Conflicted { .. }
             | Self::UnknownRun { .. }
             | Self::Limited { .. }
-            | Self::Throttled => Outcome::Refused,
+            | Self::Throttled
+            | Self::Barred => Outcome::Refused,
             Self::Administered { failure, .. } | Self::Reloaded { failure, .. }
                 if failure.is_some() =>
             {

@@ -3,11 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::domain::Invalid;
 use crate::domain::id::{RunId, TaskId, WorkerId};
 use crate::domain::time::Timestamp;
+
+pub use data::Data;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,7 +146,7 @@ pub struct Report {
     /// How long it took, by the worker's own clock.
     pub duration: Option<Duration>,
     /// What it produced; merged over what is there, key by key.
-    pub data: Map<String, Value>,
+    pub data: Data,
 }
 
 impl Report {
@@ -164,7 +164,7 @@ impl Report {
             started_at: None,
             finished_at: None,
             duration: None,
-            data: Map::new(),
+            data: Data::default(),
         }
     }
 }
@@ -187,7 +187,7 @@ pub struct Run {
     /// What went wrong.
     pub error_message: Option<String>,
     /// What it produced.
-    pub data: Map<String, Value>,
+    pub data: Data,
 }
 
 /// What a report did to its run.
@@ -237,7 +237,7 @@ impl Run {
             self.ended_at = Some(report.at);
             self.duration = report.duration.or_else(|| self.between());
         }
-        self.data.extend(report.data.clone());
+        self.data.merge(&report.data);
         Recorded::Changed {
             started,
             tally: report.status.tally(),
@@ -277,6 +277,7 @@ impl Run {
     }
 }
 
+mod data;
 mod fields;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ pub(super) fn limits(config: &Config) -> grpc::Limits {
         max_connections_per_address: connections.max_per_address,
         max_handshakes: connections.max_handshakes,
         handshake_timeout: connections.handshake_timeout,
+        handshake_failures_per_minute: connections.failures_per_minute,
         max_age: connections.max_age,
         max_age_grace: connections.max_age_grace,
         idle: connections.idle,

@@ -4,7 +4,7 @@ use std::fs;
 
 use tokio::net::TcpStream;
 
-use crate::support::{Program, Worker};
+use crate::support::{Program, Scrape, Worker};
 
 fn local_worker(program: &Program) -> Worker {
     let key = fs::read_to_string(program.folder().join(".antcode-local-key")).expect("is there");
@@ -173,4 +173,25 @@ async fn a_second_signal_forces_the_exit() {
     let (status, log) = program.end().await;
     assert_eq!(status.code(), Some(130), "{log}");
     unfinished.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_those_who_should_read_its_log() {
+    // Of each frame it says some lines; a pipe takes some hundreds of them.
+    let talkative = [
+        ("LOG_LEVEL", "info,h2=trace"),
+        ("RATE_LIMIT_ENABLED", "false"),
+    ];
+    let mut program = Program::start(&talkative).await;
+    let worker = local_worker(&program);
+    program.leave_its_log();
+    for _ in 0..10_000 {
+        worker.beat(0).await.expect("is served");
+    }
+    let counted = Scrape::of(program.admin).await;
+    let dropped = counted.value("own_log_lines_dropped_total");
+    assert!(dropped.is_some_and(|lines| lines > 0.0), "{dropped:?}");
+    program.signal("TERM");
+    let status = program.ended().await;
+    assert!(status.success(), "{status}");
 }

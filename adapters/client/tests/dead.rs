@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use gateway_core::domain::id::{RunId, TaskId};
-use gateway_core::domain::run::{Report, RunStatus};
+use gateway_core::domain::run::{Data, Report, RunStatus};
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::ports::QueueView;
 
@@ -30,7 +30,7 @@ fn result() -> DeadLetter {
         exit_code: Some(-9),
         error_message: "boom".to_owned(),
         duration: Some(Duration::from_millis(1500)),
-        data: [("rows".to_owned(), json!(3))].into_iter().collect(),
+        data: Data::parse(r#"{"rows": 3}"#).expect("is an object"),
         ..Report::new(run, worker("w"), RunStatus::Failed, at(0))
     };
     DeadLetter {

@@ -106,6 +106,7 @@ const SECTIONS: &[Section] = &[
         set("GRPC_MAX_CONNECTIONS_PER_ADDRESS", "1024", "connections at once from one address, or one network of /64 of IPv6"),
         set("GRPC_MAX_HANDSHAKES", "512", "connections being opened at once, from their first byte on; others wait for their turn"),
         set("GRPC_HANDSHAKE_TIMEOUT", "5", "seconds for opening a connection, up to the first settings of HTTP/2"),
+        set("GRPC_HANDSHAKE_FAILURES_PER_MINUTE", "6000", "connections that fail before they are open, per address; beyond it the address gets none for a while"),
         set("GRPC_CONNECTION_MAX_AGE", "1800", "seconds, give or take a tenth, until a connection is asked to end; 0 for never"),
         set("GRPC_CONNECTION_MAX_AGE_GRACE", "70", "seconds from then until it is cut off"),
         set("GRPC_CONNECTION_IDLE", "300", "seconds without a call until a connection is asked to end; 0 for never"),

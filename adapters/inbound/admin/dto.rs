@@ -9,6 +9,7 @@ use gateway_core::domain::control::Reply;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::ports::{NumberedLine, RunView, WorkerView};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 pub(super) use self::queue::{Dead, DeadLetters, Limit, Nothing, Queue, Queues, WholeLetter};
@@ -110,8 +111,8 @@ pub(super) struct Run {
     finished_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    data: Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    data: BTreeMap<String, Box<RawValue>>,
 }
 
 impl From<RunView> for Run {
@@ -128,7 +129,7 @@ impl From<RunView> for Run {
             started_at: run.started_at.map(|at| at.to_string()),
             finished_at: run.ended_at.map(|at| at.to_string()),
             duration_seconds: run.duration.as_ref().map(Duration::as_secs_f64),
-            data: run.data,
+            data: run.data.into_iter().collect(),
         }
     }
 }

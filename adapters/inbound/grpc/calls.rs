@@ -11,7 +11,7 @@ use gateway_core::domain::id::ReceiptId;
 use gateway_core::domain::identity::Caller;
 use gateway_core::domain::log::verify_checksum;
 use gateway_core::domain::time::Timestamp;
-use gateway_core::ports::LogError;
+use gateway_core::ports::{Cause, LogError, ResultError};
 use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -101,7 +101,10 @@ impl Calls {
         caller: &Caller,
         request: proto::ReportResultRequest,
     ) -> Result<proto::ReportResultResponse, Error> {
-        let report = convert::result::report(request, caller.worker.clone(), self.now())?;
+        let (worker, now) = (caller.worker.clone(), self.now());
+        let size = request.data_json.len();
+        let report = aside(size, move || convert::result::report(request, worker, now)).await;
+        let report = report.map_err(ResultError::Unavailable)??;
         self.gateway.results.report(caller, &report).await?;
         success!(ReportResultResponse)
     }
@@ -254,15 +257,22 @@ fn handed<T>(message: T, handoff: Handoff) -> Response<T> {
 }
 
 async fn verify(data: &Bytes, checksum: String) -> Result<(), Error> {
-    if data.len() < LARGE {
-        return Ok(verify_checksum(data, &checksum)?);
+    let (size, data) = (data.len(), data.clone());
+    let verified = aside(size, move || verify_checksum(&data, &checksum)).await;
+    Ok(verified.map_err(LogError::Unavailable)??)
+}
+
+/// Does `work` on so many bytes: of many, where no other call waits for it.
+///
+/// # Errors
+///
+/// If the runtime is shutting down.
+async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Invalid> + Send + 'static,
+) -> Result<Result<T, Invalid>, Cause> {
+    if bytes < LARGE {
+        return Ok(work());
     }
-    let data = data.clone();
-    let verified: Result<Result<(), Invalid>, _> =
-        tokio::task::spawn_blocking(move || verify_checksum(&data, &checksum)).await;
-    match verified {
-        Ok(verified) => Ok(verified?),
-        // It can only be that the runtime is shutting down.
-        Err(stopped) => Err(LogError::Unavailable(stopped.into()).into()),
-    }
+    Ok(tokio::task::spawn_blocking(work).await?)
 }

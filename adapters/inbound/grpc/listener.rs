@@ -3,12 +3,14 @@
 //! One loop [accepts](accept). Each connection then has a task of its own, which opens it (the
 //! header of a [proxy], TLS, the [beginning](preface) of HTTP/2) and [drives](drive) it until
 //! either side has had enough. The [census] knows how many there are, and whose turn it is to go
-//! when they are too many. What comes over a connection are [requests].
+//! when they are too many; an address whose connections [fail](failures) before they are open gets
+//! none for a while. What comes over a connection are [requests].
 
 mod accept;
 mod activity;
 mod census;
 mod drive;
+mod failures;
 mod limits;
 mod open;
 mod preface;
@@ -19,6 +21,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use gateway_core::app::Access;
 use http::{Request, Response};
 use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +33,8 @@ use tower::Service;
 
 use self::accept::Acceptor;
 use self::census::{Admission, Census};
+use self::failures::Barred;
+pub(super) use self::failures::Failures;
 pub use self::limits::Limits;
 use crate::inbound::tls::Handshake;
 use crate::metrics::CONNECTIONS_ENDED;
@@ -66,8 +71,10 @@ enum End {
     Overdue,
     /// Others that wait to be opened needed its place.
     Crowded,
-    /// There was no place for it.
+    /// There was no place for it, or it waited for its turn for too long.
     Refused,
+    /// Others of its address have failed too often.
+    Barred,
     /// No call was made over it for too long.
     Idle,
     /// It was old.
@@ -85,6 +92,7 @@ impl End {
             Self::Overdue => "overdue",
             Self::Crowded => "crowded",
             Self::Refused => "refused",
+            Self::Barred => "barred",
             Self::Idle => "idle",
             Self::Aged => "aged",
             Self::Shutdown => "shutdown",
@@ -102,6 +110,10 @@ pub(super) struct Port<S> {
     pub(super) max_concurrent_streams: u32,
     /// What secures connections, if anything does.
     pub(super) tls: Option<Arc<dyn Handshake>>,
+    /// What of each address has failed.
+    pub(super) failures: Failures,
+    /// Who takes down that it was too much.
+    pub(super) access: Arc<Access>,
     /// Cancelled when the gateway is about to leave.
     pub(super) stop: CancellationToken,
     /// Cancelled when it leaves: what is still open then is cut off.
@@ -125,11 +137,27 @@ impl<S: Calls> Port<S> {
                 () = port.stop.cancelled() => return,
                 accepted = acceptor.next() => accepted,
             };
-            match census.admit(address, port.limits.believes(address)) {
+            let proxy = port.limits.believes(address);
+            if !proxy && port.bars(address) {
+                tell(address, End::Barred);
+                continue;
+            }
+            match census.admit(address, proxy) {
                 Some(place) => drop(port.tasks.spawn(port.clone().hold(socket, address, place))),
                 None => tell(address, End::Refused),
             }
         }
+    }
+
+    /// Whether connections of `address` have failed too often of late.
+    fn bars(&self, address: IpAddr) -> bool {
+        let Err(Barred { newly }) = self.failures.check(address) else {
+            return false;
+        };
+        if newly {
+            self.access.note_barred(address);
+        }
+        true
     }
 
     /// Opens a connection, and drives it to its end.

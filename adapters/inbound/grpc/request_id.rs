@@ -5,28 +5,14 @@ use gateway_core::domain::identity::RequestId;
 use http::{HeaderName, HeaderValue, Request, Response};
 use tonic::Status;
 
+use crate::metrics::RPCS;
+
 const NAME: &str = "x-request-id";
 const HEADER: HeaderName = HeaderName::from_static(NAME);
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The longest name that a client may give a call.
 const LONGEST: usize = 64;
-
-/// The calls by name, so that no text of a client's is taken for one.
-const CALLS: [&str; 12] = [
-    "WorkerStream",
-    "Register",
-    "PollTask",
-    "AckTask",
-    "ReportResult",
-    "SendLog",
-    "SendLogBatch",
-    "SendLogChunk",
-    "SendHeartbeat",
-    "PollControl",
-    "AckControl",
-    "ReportControlResult",
-];
 
 tokio::task_local! {
     static CURRENT: RequestId;
@@ -41,7 +27,8 @@ pub(super) fn of<B>(request: &Request<B>) -> RequestId {
         None => RequestId::new(&format!("{:032x}", rand::random::<u128>())),
     };
     let name = request.uri().path().rsplit('/').next();
-    id.of_call(CALLS.into_iter().find(|call| Some(*call) == name))
+    // No text of a client's is taken for one.
+    id.of_call(RPCS.iter().copied().find(|call| Some(*call) == name))
 }
 
 fn is_plain(text: &str) -> bool {

@@ -20,7 +20,7 @@ use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::caps::{self, Caps};
-use super::listener::{Limits, Port};
+use super::listener::{Failures, Limits, Port};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
 use super::service::Service;
@@ -101,8 +101,9 @@ pub async fn serve(
     let (in_flight, connections) = (TaskTracker::new(), TaskTracker::new());
     // Whoever stops waiting for us wants nothing of us to go on.
     let _ended = (stop.clone().drop_guard(), cut.clone().drop_guard());
+    let access = gateway.access.clone();
     let door = AccessLayer {
-        access: gateway.access.clone(),
+        access: access.clone(),
         open: settings.open,
         calls: in_flight.clone(),
         caps: caps(&settings),
@@ -117,6 +118,8 @@ pub async fn serve(
         calls: MeasureLayer::new().layer(door.layer(routes)),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
+        failures: Failures::new(settings.limits.handshake_failures_per_minute),
+        access,
         handshakes: Semaphore::new(settings.limits.max_handshakes),
         limits: settings.limits,
         tls: settings.tls,

@@ -159,15 +159,38 @@ async fn whoever_is_refused_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_that_is_known_does_not_count() {
-    let setup = Setup::new();
-    let known = async || -> Result<(), QueueError> {
-        Err(QueueError::Unavailable(KnownOutage("away".into()).into()))
-    };
-    for _ in 0..100 {
-        setup.breaker.guard(known()).await.expect_err("is away");
+async fn what_is_no_news_of_the_back_end_does_not_count() {
+    let causes: [fn() -> Cause; 2] = [
+        || KnownOutage("away".into()).into(),
+        || Contended("a row".into()).into(),
+    ];
+    for cause in causes {
+        let setup = Setup::new();
+        let fails = async || -> Result<(), QueueError> { Err(QueueError::Unavailable(cause())) };
+        for _ in 0..100 {
+            setup.breaker.guard(fails()).await.expect_err("fails");
+        }
+        assert!(!setup.is_open());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_began_before_it_opened_does_not_open_it_again() {
+    let setup = Setup::new();
+    setup.queue.take_time(LONGEST_PAUSE * 2);
+    let slow = futures::future::join_all((0..20).map(|_| setup.call()));
+    let meanwhile = async {
+        // They have begun by then.
+        sleep(Duration::from_millis(1)).await;
+        setup.queue.take_time(Duration::ZERO);
+        setup.break_down().await;
+        setup.queue.fail(false);
+        sleep(LONGEST_PAUSE).await;
+        assert!(setup.passes().await);
+    };
+    tokio::join!(slow, meanwhile);
     assert!(!setup.is_open());
+    assert!(setup.passes().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,13 +12,14 @@ mod row;
 mod transaction;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel_async::RunQueryDsl as _;
 use gateway_core::domain::id::RunId;
 use gateway_core::domain::run::{Recorded, Report, RunStatus};
-use gateway_core::ports::{self, KnownOutage, ResultError, ResultFeed};
+use gateway_core::ports::{self, Cause, KnownOutage, ResultError, ResultFeed};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -27,6 +28,7 @@ use self::transaction::Books;
 use super::link::{Link, LinkError};
 use super::schema;
 use super::zone::{Zone, to_the_micro};
+use crate::outbound::breaker::Contended;
 
 /// How results are written.
 #[derive(Clone, Debug)]
@@ -111,9 +113,11 @@ impl ports::ResultStore for ResultStore {
         }
         let deadline = Instant::now() + self.timeout;
         let (answer, answered) = oneshot::channel();
+        let waits = Arc::new(AtomicBool::new(false));
         let entry = Entry {
             report: self.writable(report)?,
             deadline,
+            waits: waits.clone(),
             answer,
         };
         let recorded = timeout_at(deadline, async {
@@ -124,7 +128,14 @@ impl ports::ResultStore for ResultStore {
         match recorded.await {
             Ok(Ok(recorded)) => recorded,
             // It was dropped, as its time was over.
-            Ok(Err(_)) | Err(_) => Err(ResultError::Unavailable(Box::new(Late(self.timeout)))),
+            Ok(Err(_)) | Err(_) => Err(ResultError::Unavailable({
+                let late = Cause::from(Late(self.timeout));
+                if AtomicBool::load(&waits, Ordering::Relaxed) {
+                    Contended(late).into()
+                } else {
+                    late
+                }
+            })),
         }
     }
 

@@ -34,7 +34,7 @@ impl Action {
             } => (claimed.clone(), (*credential).to_owned(), None),
             Self::Impersonated { claimed } => return Details::about(claimed.clone()),
             Self::Trespassed { what, id } => (None, format!("{what} {id}"), None),
-            Self::Registered | Self::Throttled => return Details::default(),
+            Self::Registered | Self::Throttled | Self::Barred => return Details::default(),
             Self::Limited { class } => (None, format!("{} calls", class.name()), None),
             Self::GaveBack { receipt } => (None, format!("receipt {receipt}"), None),
             Self::Unreadable { entry, reason } => (None, entry.clone(), Some(reason.clone())),

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Map;
-
-use super::{Message, Report, RunStatus};
+use super::{Data, Message, Report, RunStatus};
 use crate::domain::Invalid;
 use crate::domain::id::{RunId, TaskId, WorkerId};
 use crate::domain::time::{self, Timestamp};
@@ -26,8 +24,7 @@ impl Report {
             fields.push(("error_message", self.error_message.clone()));
         }
         if !self.data.is_empty() {
-            let data = serde_json::Value::Object(self.data.clone());
-            fields.push(("data", data.to_string()));
+            fields.push(("data", self.data.to_string()));
         }
         let mut say = |name, said: Option<String>| {
             fields.extend(said.map(|text| (name, text)));
@@ -56,8 +53,8 @@ impl Report {
             return Err(Invalid::text("at", "given", ""));
         };
         let data = match text("data") {
-            "" => Map::new(),
-            data => serde_json::from_str(data)
+            "" => Data::default(),
+            data => Data::parse(data)
                 .map_err(|_| Invalid::text("data", "a JSON object, or empty", data))?,
         };
         Ok(Self {
@@ -143,7 +140,7 @@ mod tests {
                 started_at: times[0].map(time),
                 finished_at: times[1].map(time),
                 duration: micros.map(Duration::from_micros),
-                data: serde_json::from_value(data).expect("is an object"),
+                data: Data::parse(&data.to_string()).expect("is an object"),
                 ..report()
             };
 

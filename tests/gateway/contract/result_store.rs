@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use gateway_core::domain::id::{RunId, TaskId, WorkerId};
-use gateway_core::domain::run::{Recorded, Report, Run, RunStatus, Tally};
+use gateway_core::domain::run::{Data, Recorded, Report, Run, RunStatus, Tally};
 use gateway_core::domain::task::Task;
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{ResultError, ResultStore};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{run, task, task_id, worker};
 
@@ -64,11 +64,8 @@ async fn record(bench: &impl Results, report: &Report) -> Recorded {
     bench.store().record(report).await.expect("records")
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(object) = value else {
-        panic!("{value} is no object");
-    };
-    object
+fn object(value: Value) -> Data {
+    Data::parse(&value.to_string()).expect("is an object")
 }
 
 async fn a_run_goes_from_nothing_to_its_end(bench: &impl Results) {

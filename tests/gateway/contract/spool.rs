@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use gateway_core::domain::id::SpoolId;
-use gateway_core::domain::run::{Message, Report, RunStatus};
+use gateway_core::domain::run::{Data, Message, Report, RunStatus};
 use gateway_core::domain::task::{Content, DeadLetter};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{Backlog, Spool, Waiting};
@@ -79,7 +79,7 @@ async fn what_is_put_in_comes_out_whole(bench: &impl Spools) {
         started_at: Some("2027-01-15T08:00:00.123456Z".parse().expect("is a time")),
         finished_at: Some("2027-01-15T08:00:01Z".parse().expect("is a time")),
         duration: Some(Duration::from_micros(876_544)),
-        data: serde_json::from_value(data).expect("is an object"),
+        data: Data::parse(&data.to_string()).expect("is an object"),
         ..report("r-1", RunStatus::Failed)
     };
     let bare = report("r-2", RunStatus::Queued);

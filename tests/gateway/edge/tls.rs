@@ -17,6 +17,7 @@ use gateway_adapters::inbound::tls::{
     Acceptor, ClientAuth, ClientFiles, Files, Handshake as _, LoadError, Secured,
 };
 use gateway_adapters::outbound::{SystemClock, memory};
+use gateway_core::ports::Clock;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -34,12 +35,17 @@ struct Door {
 impl Door {
     /// Opens one with the files in `folder`; without `auth` nobody asks for clients' certificates.
     async fn open(folder: &Folder, auth: Option<ClientAuth>) -> Self {
+        Self::open_by(folder, auth, Arc::new(SystemClock)).await
+    }
+
+    /// Opens one that goes by `clock`.
+    async fn open_by(folder: &Folder, auth: Option<ClientAuth>, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let audit = Arc::new(memory::AuditLog::default());
         Self {
             address: listener.local_addr().expect("has an address"),
             listener,
-            acceptor: load(folder, auth, audit.clone()).expect("loads"),
+            acceptor: Acceptor::load(files(folder, auth), clock, audit.clone()).expect("loads"),
             audit,
         }
     }
@@ -66,14 +72,19 @@ impl Door {
 
 type Client = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
-/// Loads `server.pem`, `server.key`, and with `auth` `ca.pem` and `crl.pem` if there is one.
+/// Loads what is in `folder`.
 fn load(
     folder: &Folder,
     auth: Option<ClientAuth>,
     audit: Arc<memory::AuditLog>,
 ) -> Result<Acceptor, LoadError> {
+    Acceptor::load(files(folder, auth), Arc::new(SystemClock), audit)
+}
+
+/// `server.pem`, `server.key`, and with `auth` `ca.pem` and `crl.pem` if there is one.
+fn files(folder: &Folder, auth: Option<ClientAuth>) -> Files {
     let crl = folder.path("crl.pem");
-    let files = Files {
+    Files {
         certificate: folder.path("server.pem"),
         key: folder.path("server.key"),
         clients: auth.map(|auth| ClientFiles {
@@ -81,8 +92,7 @@ fn load(
             crl: crl.exists().then_some(crl),
             auth,
         }),
-    };
-    Acceptor::load(files, Arc::new(SystemClock), audit)
+    }
 }
 
 /// A folder for mTLS whose certificates are all of `ca`.

@@ -1,8 +1,9 @@
 //! What comes over connections, byte by byte and frame by frame.
 //!
-//! An [attack](attacks) takes any stream, so that it can be made over TLS as well.
+//! An [attack](attacks) takes any stream; a [site] is attacked in plain and over TLS.
 
 mod attacks;
+mod barred;
 mod calls;
 mod crowd;
 mod descriptors;
@@ -10,6 +11,7 @@ mod floods;
 mod opening;
 mod proxy;
 mod raw;
+mod site;
 mod staying;
 
 use std::panic::Location;
@@ -54,10 +56,6 @@ struct Neighbour {
 
 impl Neighbour {
     /// Moves in, once it has been served.
-    async fn of(gateway: &Gateway) -> Self {
-        Self::moves_in(gateway.worker("w-2")).await
-    }
-
     async fn moves_in(worker: Worker) -> Self {
         worker.beat(0).await.expect("is served before");
         let (stop, mut stopped) = oneshot::channel();

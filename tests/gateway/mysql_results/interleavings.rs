@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::domain::run::{Recorded, Report, Run, RunStatus, Tally};
+use gateway_core::domain::run::{Data, Recorded, Report, Run, RunStatus, Tally};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{ResultError, ResultStore};
 use rand::random_range;
@@ -120,9 +120,8 @@ fn report(run: &str, epoch: Timestamp) -> Report {
     }
     if perhaps() {
         let key = ["a", "b", "😀"][random_range(0..3)];
-        report
-            .data
-            .insert(key.to_owned(), json!([at.to_string(), null]));
+        let data = json!({ key: [at.to_string(), null] });
+        report.data = Data::parse(&data.to_string()).expect("is an object");
     }
     report
 }

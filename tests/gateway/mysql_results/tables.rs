@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::mysql::{ResultSettings, ResultStore, Zone};
-use gateway_core::domain::run::{Run, RunStatus};
+use gateway_core::domain::run::{Data, Run, RunStatus};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::ResultFeed;
 use jiff::civil::DateTime;
@@ -135,7 +135,7 @@ impl Tables {
             exit_code: text(5).map(|text| text.parse().expect("is a number")),
             error_message: text(6).map(str::to_owned),
             data: text(7).map_or_else(Default::default, |text| {
-                serde_json::from_str(text).expect("is an object")
+                Data::parse(text).expect("is an object")
             }),
         }
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::inbound::grpc::{self, ServeError};
+use gateway_adapters::inbound::tls::Handshake;
 use gateway_adapters::inbound::{self, Readiness};
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::{self, Ports};
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) ping_interval: Duration,
     /// How long calls in flight get at the end.
     pub(crate) grace: Duration,
+    /// What secures connections; without it they are in plain.
+    pub(crate) tls: Option<Arc<dyn Handshake>>,
     /// What is plugged in instead of a port's memory adapter.
     pub(crate) replace: fn(&mut Ports),
     /// What the port goes by otherwise.
@@ -52,6 +55,7 @@ impl Default for Options {
             patience: Patience::default(),
             ping_interval: Duration::from_secs(30),
             grace: Duration::from_secs(5),
+            tls: None,
             replace: |_| {},
             adjust: |_| {},
         }
@@ -173,6 +177,7 @@ fn settings(options: &Options) -> grpc::Settings {
         heartbeat_timeout: options.memory.heartbeat_timeout,
         ping_interval: options.ping_interval,
         grace: options.grace,
+        tls: options.tls.clone(),
         ..grpc::Settings::default()
     };
     (options.adjust)(&mut settings);

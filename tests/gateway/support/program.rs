@@ -2,11 +2,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::{said, secret, secret_of_url};
@@ -23,6 +25,8 @@ pub(crate) struct Program {
     folder: TempDir,
     child: Child,
     log: Log,
+    /// Told when nobody is to read its log any more.
+    deaf: Arc<Notify>,
     /// What it logged before it served.
     #[cfg(feature = "redis")]
     before: String,
@@ -34,7 +38,8 @@ impl Program {
         let folder = tempfile::tempdir().expect("makes a folder");
         let mut child = command(folder.path(), settings).spawn().expect("starts");
         let stderr = child.stderr.take().expect("is piped");
-        let mut log = drain(stderr);
+        let deaf = Arc::new(Notify::new());
+        let mut log = drain(stderr, deaf.clone());
         let mut before = String::new();
         let grpc = announced(&mut log, "serving gRPC", &mut before).await;
         let admin = announced(&mut log, "serving admin HTTP", &mut before).await;
@@ -47,6 +52,7 @@ impl Program {
             folder,
             child,
             log,
+            deaf,
             #[cfg(feature = "redis")]
             before,
         }
@@ -104,6 +110,11 @@ impl Program {
         logged(&mut self.log, message, &mut String::new()).await
     }
 
+    /// Reads no more of what it logs, without closing its stderr.
+    pub(crate) fn leave_its_log(&self) {
+        self.deaf.notify_one();
+    }
+
     /// What it said with `message` before it served, if it did.
     #[cfg(feature = "redis")]
     pub(crate) fn logged_before(&self, message: &str) -> Option<Value> {
@@ -118,6 +129,11 @@ impl Program {
             rest.push('\n');
         }
         (self.child.wait().await.expect("ends"), rest)
+    }
+
+    /// Waits for its end, whether or not it has more to say.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.expect("ends")
     }
 
     /// Ends it in good order.
@@ -151,12 +167,18 @@ fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Reads what it logs as it comes: a program whose log nobody reads stands still.
-fn drain(stderr: ChildStderr) -> Log {
+/// Reads what it logs as it comes, until `deaf` is told.
+fn drain(stderr: ChildStderr, deaf: Arc<Notify>) -> Log {
     let (lines, log) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut stderr = BufReader::new(stderr).lines();
-        while let Some(line) = stderr.next_line().await.expect("reads") {
+        loop {
+            let line = tokio::select! {
+                line = stderr.next_line() => line.expect("reads"),
+                // It stays open for as long as somebody waits for its next line.
+                () = deaf.notified() => return lines.closed().await,
+            };
+            let Some(line) = line else { return };
             said(&line);
             // Nobody may want to hear of it any more.
             let _unheard = lines.send(line);

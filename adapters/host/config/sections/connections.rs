@@ -20,6 +20,9 @@ pub struct Connections {
     /// For opening one. Too short and a worker far away never gets in; too long and silent peers
     /// stay.
     pub handshake_timeout: Duration,
+    /// That may fail in a minute before they are open, of one address. Too few and workers behind one
+    /// address stop each other; too many and handshakes that come to nothing can be made for long.
+    pub failures_per_minute: u32,
     /// After which one is asked to end; zero for never.
     pub max_age: Duration,
     /// From then until it is cut off. Shorter than a poll may wait, and polls are cut off.
@@ -44,6 +47,10 @@ impl Connections {
             ),
             max_handshakes: from.get("GRPC_MAX_HANDSHAKES", parse::whole(1..=1_000_000)),
             handshake_timeout: from.get("GRPC_HANDSHAKE_TIMEOUT", parse::seconds(1..=300)),
+            failures_per_minute: from.get(
+                "GRPC_HANDSHAKE_FAILURES_PER_MINUTE",
+                parse::whole(1..=1_000_000),
+            ),
             max_age: from.get("GRPC_CONNECTION_MAX_AGE", parse::seconds(0..=30 * DAY)),
             max_age_grace: from.get("GRPC_CONNECTION_MAX_AGE_GRACE", parse::seconds(1..=DAY)),
             idle: from.get("GRPC_CONNECTION_IDLE", parse::seconds(0..=DAY)),

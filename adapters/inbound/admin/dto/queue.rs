@@ -4,7 +4,7 @@ use gateway_core::domain::run::Report;
 use gateway_core::domain::task::{self, Content, DeadLetter};
 use gateway_core::ports::QueueView;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Queues {
@@ -142,8 +142,8 @@ struct Outcome {
     finished_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u128>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    data: Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    data: BTreeMap<String, Box<RawValue>>,
 }
 
 impl From<DeadLetter> for Dead {
@@ -208,7 +208,7 @@ impl From<Report> for Outcome {
             started_at: report.started_at.map(|at| at.to_string()),
             finished_at: report.finished_at.map(|at| at.to_string()),
             duration_ms: report.duration.map(|duration| duration.as_millis()),
-            data: report.data,
+            data: report.data.into_iter().collect(),
         }
     }
 }

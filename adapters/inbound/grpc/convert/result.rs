@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use gateway_core::domain::Invalid;
 use gateway_core::domain::id::{RunId, TaskId, WorkerId};
-use gateway_core::domain::run::{Message, Report, RunStatus};
+use gateway_core::domain::run::{Data, Message, Report, RunStatus};
 use gateway_core::domain::time::{self, Timestamp};
-use serde_json::{Map, Value};
 
 use crate::inbound::grpc::proto;
 
@@ -75,12 +74,11 @@ fn duration(millis: i64) -> Result<Option<Duration>, Invalid> {
     }
 }
 
-fn object(text: &str) -> Result<Map<String, Value>, Invalid> {
+fn object(text: &str) -> Result<Data, Invalid> {
     if text.is_empty() {
-        return Ok(Map::new());
+        return Ok(Data::default());
     }
-    serde_json::from_str(text)
-        .map_err(|_| Invalid::text("data_json", "a JSON object, or empty", text))
+    Data::parse(text).map_err(|_| Invalid::text("data_json", "a JSON object, or empty", text))
 }
 
 #[cfg(test)]

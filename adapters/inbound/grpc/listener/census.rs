@@ -20,7 +20,7 @@ pub(super) struct Census {
 
 /// What counts as one address: whoever has one of IPv6 has a whole network of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Address(IpAddr);
+pub(super) struct Address(IpAddr);
 
 impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {

@@ -17,6 +17,9 @@ pub struct Limits {
     pub handshake_turn: Duration,
     /// For how long a connection may be in the making, up to the first settings of HTTP/2.
     pub handshake_timeout: Duration,
+    /// Connections of one address that may fail in a minute before they are open; until some of
+    /// that is made up for, the address gets none. One that is closed without a word does not count.
+    pub handshake_failures_per_minute: u32,
     /// After how long a connection is asked to end, give or take a tenth; zero lets it stay.
     pub max_age: Duration,
     /// What calls get then, until it is cut off.
@@ -38,6 +41,7 @@ impl Default for Limits {
             max_handshakes: 512,
             handshake_turn: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(5),
+            handshake_failures_per_minute: 6_000,
             max_age: Duration::from_mins(30),
             max_age_grace: Duration::from_secs(70),
             idle: Duration::from_mins(5),

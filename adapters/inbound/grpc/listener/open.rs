@@ -40,24 +40,41 @@ impl From<Elapsed> for End {
 }
 
 impl<S: Calls> Port<S> {
-    /// Opens a connection, in its time.
-    ///
-    /// A peer that has not said a word takes nobody's turn: a few that are silent hold up nobody,
-    /// and many that come at once are opened one after the other.
+    /// Opens a connection, in its time. If it fails, that is held against where it is from.
     pub(super) async fn open(
         &self,
         socket: TcpStream,
         address: IpAddr,
         place: &mut Admission,
     ) -> Result<Opened, End> {
+        // What a proxy sends on is not the proxy's fault.
+        let mut origin = (!self.limits.believes(address)).then_some(address);
+        let opened = self.open_in_time(socket, address, place, &mut origin).await;
+        let failed = matches!(opened, Err(End::Closed | End::Failed | End::Overdue));
+        if let Some(origin) = origin.filter(|_| failed) {
+            self.failures.count(origin);
+        }
+        opened
+    }
+
+    /// A peer that has not said a word takes nobody's turn: a few that are silent hold up nobody,
+    /// and many that come at once are opened one after the other.
+    async fn open_in_time(
+        &self,
+        socket: TcpStream,
+        address: IpAddr,
+        place: &mut Admission,
+        origin: &mut Option<IpAddr>,
+    ) -> Result<Opened, End> {
         let patience = self.limits.handshake_timeout;
         let start = Instant::now();
-        timeout(patience, socket.readable()).await??;
+        timeout(patience, hear(&socket, origin)).await??;
         let heard = Instant::now();
-        let _turn = timeout(patience, self.turn(place)).await?;
+        let turn = timeout(patience, self.turn(place)).await;
+        let _turn = turn.map_err(|_| End::Refused)?;
         // What was spent waiting for us is not the peer's.
         let deadline = start + patience + heard.elapsed();
-        timeout_at(deadline, self.shake_hands(socket, address, place)).await?
+        timeout_at(deadline, self.shake_hands(socket, address, place, origin)).await?
     }
 
     /// Waits for its turn. Who takes long while others wait loses its own.
@@ -79,13 +96,19 @@ impl<S: Calls> Port<S> {
         mut socket: TcpStream,
         address: IpAddr,
         place: &mut Admission,
+        origin: &mut Option<IpAddr>,
     ) -> Result<Opened, End> {
         let mut peer = address;
         if self.limits.believes(address) {
-            peer = proxy::read(&mut socket).await?.unwrap_or(address);
+            *origin = proxy::read(&mut socket).await?;
+            peer = origin.unwrap_or(address);
+            if origin.is_some_and(|origin| self.bars(origin)) {
+                return Err(End::Barred);
+            }
             if !place.count_for(peer) {
                 return Err(End::Refused);
             }
+            hear(&socket, origin).await?;
         }
         let Secured {
             stream,
@@ -106,5 +129,17 @@ impl<S: Calls> Port<S> {
             certificate,
         };
         Ok(Opened { stream, known })
+    }
+}
+
+/// Waits for a first word. Who leaves without one may only have looked whether we are there, as load
+/// balancers do, and has not failed.
+async fn hear(socket: &TcpStream, origin: &mut Option<IpAddr>) -> Result<(), End> {
+    match socket.peek(&mut [0]).await {
+        Ok(1..) => Ok(()),
+        Ok(0) | Err(_) => {
+            *origin = None;
+            Err(End::Closed)
+        }
     }
 }

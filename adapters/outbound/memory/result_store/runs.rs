@@ -4,7 +4,6 @@ use std::sync::Arc;
 use gateway_core::domain::id::RunId;
 use gateway_core::domain::run::{Recorded, Report, Run, RunStatus};
 use gateway_core::ports::{MasterError, ResultError, RunView};
-use serde_json::Value;
 
 /// The runs that are known, within bounds: the oldest that ended make room for new ones.
 pub(super) struct Runs {
@@ -87,7 +86,7 @@ impl Runs {
 
     /// Forgets other runs until there is room for what `report` says.
     fn make_room(&mut self, report: &Report) -> Result<(), ResultError> {
-        let added = report.error_message.len() + weigh_all(&report.data);
+        let added = report.error_message.len() + report.data.weight();
         while self.bytes.saturating_add(added) > self.max_bytes {
             if !self.forget_one(Some(&report.run)) {
                 let cause = "no room for more result data".into();
@@ -110,20 +109,5 @@ impl Runs {
 
 /// What a run's outcome takes.
 fn weight(run: &Run) -> usize {
-    run.error_message.as_ref().map_or(0, String::len) + weigh_all(&run.data)
-}
-
-fn weigh_all(object: &serde_json::Map<String, Value>) -> usize {
-    let entries = object.iter();
-    entries.map(|(key, value)| key.len() + weigh(value)).sum()
-}
-
-fn weigh(value: &Value) -> usize {
-    let inside = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(weigh).sum(),
-        Value::Object(object) => weigh_all(object),
-    };
-    size_of::<Value>() + inside
+    run.error_message.as_ref().map_or(0, String::len) + run.data.weight()
 }

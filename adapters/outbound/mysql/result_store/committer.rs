@@ -1,6 +1,7 @@
 //! Carrying batches out: again where that helps, one by one where they fail together.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -14,6 +15,7 @@ use super::super::error::Fault;
 use super::super::link::{Link, LinkError};
 use super::super::schema::Locking;
 use super::transaction::{Answer, Books};
+use crate::outbound::breaker::Contended;
 
 /// How often a transaction is begun again.
 const AGAIN: usize = 3;
@@ -33,6 +35,8 @@ pub(super) struct Entry {
     pub(super) report: Report,
     /// Nobody waits for longer.
     pub(super) deadline: Instant,
+    /// Whether it waits for a row that somebody else holds.
+    pub(super) waits: Arc<AtomicBool>,
     pub(super) answer: oneshot::Sender<Result<Recorded, ResultError>>,
 }
 
@@ -90,7 +94,11 @@ impl Failure {
                 reason: "the database cannot hold one of its values".to_owned(),
             };
         }
-        ResultError::Unavailable(Cause::from(Shared(self.trouble.clone())))
+        let cause = Cause::from(Shared(self.trouble.clone()));
+        ResultError::Unavailable(match self.fault {
+            Fault::LockTimeout => Contended(cause).into(),
+            _ => cause,
+        })
     }
 }
 
@@ -148,6 +156,9 @@ impl Committer {
     /// Has reports written run by run.
     fn go_on_alone(self: &Arc<Self>, mut entries: Vec<Entry>) {
         // It is stable: the reports of a run stay in their order.
+        for entry in &entries {
+            entry.waits.store(true, Ordering::Relaxed);
+        }
         entries.sort_by(|one, other| one.report.run.cmp(&other.report.run));
         while let Some(last) = entries.last() {
             let run = last.report.run.clone();
@@ -239,7 +250,7 @@ impl Entry {
                 run,
                 worker: self.report.worker,
             }),
-            Answer::Held => Err(ResultError::Unavailable("somebody holds the run".into())),
+            Answer::Held => Err(ResultError::Unavailable(Contended("the run".into()).into())),
         };
         // Whoever went away will hear of it when they ask again.
         let _gone = self.answer.send(result);

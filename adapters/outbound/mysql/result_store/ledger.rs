@@ -104,7 +104,7 @@ impl Entry {
         let wall = |time: Option<Timestamp>| time.and_then(|time| zone.wall(time));
         let at = wall(run.changed_at);
         let acked_at = at.as_ref().filter(|_| self.unacknowledged);
-        let data = self.has_new_data.then(|| json!(run.data).to_string());
+        let data = self.has_new_data.then(|| run.data.to_string());
         vec![
             json!(id),
             json!(at),

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use diesel::Queryable;
-use gateway_core::domain::run::{Run, RunStatus};
+use gateway_core::domain::run::{Data, Run, RunStatus};
 use gateway_core::domain::time::Timestamp;
-use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::super::zone::Zone;
@@ -67,18 +66,14 @@ impl Row {
     /// What is no JSON object cannot have anything merged over it. A report is worth more than it:
     /// the first that brings data replaces it. One that brings none leaves it alone if it is JSON,
     /// and removes it if it is not even that.
-    fn data(&self) -> Map<String, Value> {
-        let Some(text) = &self.data else {
-            return Map::new();
-        };
-        match serde_json::from_str(text) {
-            Ok(Some(data)) => data,
-            Ok(None) => Map::new(),
-            Err(error) => {
+    fn data(&self) -> Data {
+        let text = self.data.as_deref().filter(|text| *text != "null");
+        text.map_or_else(Data::default, |text| {
+            Data::parse(text).unwrap_or_else(|error| {
                 warn!(run = self.name, %error, "result_data of a run is no JSON object");
-                Map::new()
-            }
-        }
+                Data::default()
+            })
+        })
     }
 }
 

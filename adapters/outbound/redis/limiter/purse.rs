@@ -21,8 +21,8 @@ pub(super) struct Purse {
     free: Bucket,
     /// What was spent without asking and has not come back since.
     untold: Bucket,
-    /// Until when there is nothing, and until when not all of it.
-    refused: Option<(Duration, Duration)>,
+    /// Until when there is nothing, and until when not all of it, at this rate.
+    refused: Option<(Rate, Duration, Duration)>,
 }
 
 /// What is to be taken out of the bucket.
@@ -57,7 +57,8 @@ impl Purse {
         (need, amount): (f64, f64),
         now: Duration,
     ) -> Result<Option<Ask>, LimitError> {
-        if let Some((until, full)) = self.refused
+        if let Some((at, until, full)) = self.refused
+            && at == rate
             && now < until
         {
             return Err(exceeded(
@@ -76,7 +77,8 @@ impl Purse {
         }
         if let Some(part) = rate.part(PART) {
             self.free.refill(part, now);
-            if self.free.wait(part, need).is_none() {
+            // Nor may more be owed than this: it is forgotten with a worker that is not seen.
+            if amount <= part.capacity() && self.free.wait(part, need.max(amount)).is_none() {
                 self.free.take(amount);
                 self.untold.take(amount);
                 return Ok(None);
@@ -110,7 +112,7 @@ impl Purse {
         let full = bucket.until_full(rate);
         let Some(taken) = answer.taken else {
             let wait = bucket.wait(rate, ask.need).unwrap_or_default();
-            self.refused = Some((now + wait, now + full));
+            self.refused = Some((rate, now + wait, now + full));
             return Err(exceeded(wait, full));
         };
         self.leased = taken - ask.least;
@@ -144,6 +146,35 @@ mod tests {
 
     fn spend(purse: &mut Purse, rate: Rate, now: Duration) -> Option<Ask> {
         purse.spend(rate, ONE, now).expect("is not refused")
+    }
+
+    #[test]
+    fn what_was_refused_at_another_rate_is_asked_for_again() {
+        let (slow, fast) = (rate(0.01, 10), rate(100.0, 10));
+        let mut purse = Purse::default();
+        let ask = Ask {
+            need: 1.0,
+            least: 1.0,
+            most: 1.0,
+            untold: 0.0,
+        };
+        let empty = Answer {
+            taken: None,
+            missing: 10.0,
+        };
+        let refused = purse.settle(slow, ask, empty, NOW);
+        refused.expect_err("there is nothing");
+        let again = purse.spend(slow, ONE, NOW);
+        again.expect_err("nothing has come");
+        purse.spend(fast, ONE, NOW).expect("may have come");
+    }
+
+    #[test]
+    fn what_would_be_owed_is_asked_for() {
+        let mut purse = Purse::default();
+        let asked = purse.spend(rate(1_000.0, 1_000), (1.0, 50_000.0), NOW);
+        let ask = asked.expect("is not refused").expect("is asked for");
+        assert_eq!((ask.need, ask.least), (1.0, 50_000.0));
     }
 
     #[test]

@@ -39,8 +39,7 @@ fn rest_of_result(report: &Report) -> Fields {
     let duration = report.duration.unwrap_or(Duration::ZERO);
     fields.push(("duration_ms", duration.as_millis().to_string()));
     if !report.data.is_empty() {
-        let data = serde_json::Value::Object(report.data.clone());
-        fields.push(("data", data.to_string()));
+        fields.push(("data", report.data.to_string()));
     }
     fields
 }
@@ -52,7 +51,7 @@ fn time(name: &'static str, at: Option<Timestamp>) -> Option<(&'static str, Stri
 #[cfg(test)]
 mod tests {
     use gateway_core::domain::id::{RunId, TaskId, WorkerId};
-    use gateway_core::domain::run::RunStatus;
+    use gateway_core::domain::run::{Data, RunStatus};
     use serde_json::json;
 
     use super::*;
@@ -87,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_result_has_all_it_says_in_the_order_of_the_contract() {
-        let data = serde_json::from_value(json!({"rows": 3, "an": {"a": [1]}}));
+        let data = json!({"rows": 3, "an": {"a": [1]}}).to_string();
         let report = Report {
             task: Some(TaskId::parse("t").expect("is an identifier")),
             exit_code: Some(-9),
@@ -95,7 +94,7 @@ mod tests {
             started_at: Some(at(0)),
             finished_at: Some(at(10)),
             duration: Some(Duration::from_micros(9_999_900)),
-            data: data.expect("is an object"),
+            data: Data::parse(&data).expect("is an object"),
             ..result(RunStatus::Failed)
         };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::domain::run::{Message, Recorded, Report, RunStatus};
+use gateway_core::domain::run::{Data, Message, Recorded, Report, RunStatus};
 use gateway_core::ports::{self, ResultFeed as _, ResultStore as _};
 use serde_json::json;
 
@@ -87,7 +87,7 @@ fn reports() -> [Report; 3] {
         started_at: time("2027-01-15T16:00:00.25+08:00"),
         finished_at: time("2027-01-15T08:00:02Z"),
         duration: Some(Duration::from_micros(1_750_900)),
-        data: serde_json::from_value(data).expect("is an object"),
+        data: Data::parse(&data.to_string()).expect("is an object"),
         ..report("r-1", RunStatus::Failed)
     };
     let bare = Report {

@@ -1,8 +1,12 @@
 //! T24, T25: no session goes around the certificates.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gateway_adapters::inbound::tls::ClientAuth;
+use gateway_adapters::outbound::SystemClock;
+use gateway_core::domain::time::Timestamp;
+use gateway_core::ports::Clock;
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 
@@ -35,21 +39,48 @@ async fn a_session_is_not_resumed_where_clients_show_certificates() {
     }
 }
 
+/// A clock that is set by hand.
+#[derive(Clone)]
+struct Hand(Arc<Mutex<Timestamp>>);
+
+impl Hand {
+    /// One that shows what it was so long ago.
+    fn behind_by(distance: Duration) -> Self {
+        Self(Arc::new(Mutex::new(SystemClock.now() - distance)))
+    }
+
+    fn go_on(&self, distance: Duration) {
+        let mut shown = self.0.lock().expect("is whole");
+        *shown += distance;
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("is whole")
+    }
+}
+
+// The files stay as they are, for new ones would end all sessions by themselves.
 #[tokio::test]
-async fn who_was_revoked_does_not_come_back_by_a_session() {
+async fn who_counts_no_more_does_not_come_back_by_a_session() {
+    const HALF_A_DAY: Duration = Duration::from_hours(12);
     let ca = Ca::new("ca");
-    let paper = ca.issue(&Wanted::worker("w-1"));
+    let until_now = Wanted {
+        days: (-1, 0),
+        ..Wanted::worker("w-1")
+    };
+    let paper = ca.issue(&until_now);
     let folder = folder(&ca, &[("crl.pem", &ca.crl(&[], 7))]);
-    let door = Door::open(&folder, Some(ClientAuth::Required)).await;
     for version in [&TLS12, &TLS13] {
-        folder.put("crl.pem", &ca.crl(&[], 7));
-        door.acceptor.reload().expect("reloads");
+        let clock = Hand::behind_by(HALF_A_DAY);
+        let auth = Some(ClientAuth::Required);
+        let door = Door::open_by(&folder, auth, Arc::new(clock.clone())).await;
         let client = Arc::new(client(&ca, Some(&paper), &[version]));
         let (accepted, connected) = door.shake(&client).await;
-        assert!(accepted.is_ok() && connected.is_ok());
+        assert!(accepted.is_ok() && connected.is_ok(), "{version:?}");
 
-        folder.put("crl.pem", &ca.crl(&[&paper], 7));
-        door.acceptor.reload().expect("reloads");
+        clock.go_on(HALF_A_DAY + Duration::from_mins(1));
 
         let (accepted, connected) = door.shake(&client).await;
         assert!(accepted.is_err() && connected.is_err(), "{version:?}");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gateway_adapters::inbound::grpc::Settings;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::limit::Demand;
 use gateway_core::ports::{LimitError, Limiter};
@@ -18,29 +19,32 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use super::raw::{Frame, REFUSED_STREAM, Raw, kind};
-use super::{Neighbour, connect, gateway, soon};
+use super::site::{Site, attacked};
+use super::{gateway, soon};
 use crate::support::{Gateway, Options};
 
 // T9
 #[tokio::test]
 async fn calls_on_one_connection_are_as_many_as_was_said() {
-    let gateway = gateway(|settings| settings.max_concurrent_streams = 3).await;
-    let neighbour = Neighbour::of(&gateway).await;
-    let mut raw = Raw::begin(connect(&gateway).await).await;
-    let settings = soon(raw.down.next_of(kind::SETTINGS)).await;
-    let settings = settings.expect("says its settings").payload;
-    let most = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
-    assert_eq!(most.expect("says how many"), [0, 3, 0, 0, 0, 3]);
+    attacked(
+        |settings| settings.max_concurrent_streams = 3,
+        async |site| {
+            let mut raw = Raw::begin(site.connect().await).await;
+            let settings = soon(raw.down.next_of(kind::SETTINGS)).await;
+            let settings = settings.expect("says its settings").payload;
+            let most = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
+            assert_eq!(most.expect("says how many"), [0, 3, 0, 0, 0, 3]);
 
-    for stream in [1, 3, 5, 7] {
-        let call = Frame::call(stream, "/antcode.v1.GatewayService/PollTask");
-        raw.up.send(&call).await.expect("calls");
-    }
-    let refused = soon(raw.down.next_of(kind::RST_STREAM)).await;
-    let refused = refused.expect("is refused");
-    assert_eq!((refused.stream, refused.code()), (7, Some(REFUSED_STREAM)));
-    neighbour.was_served().await;
-    gateway.stop().await;
+            for stream in [1, 3, 5, 7] {
+                let call = Frame::call(stream, "/antcode.v1.GatewayService/PollTask");
+                raw.up.send(&call).await.expect("calls");
+            }
+            let refused = soon(raw.down.next_of(kind::RST_STREAM)).await;
+            let refused = refused.expect("is refused");
+            assert_eq!((refused.stream, refused.code()), (7, Some(REFUSED_STREAM)));
+        },
+    )
+    .await;
 }
 
 // T9
@@ -67,64 +71,60 @@ async fn health_is_watched_a_few_times_only_over_one_connection() {
     gateway.stop().await;
 }
 
-/// A gateway that waits for a second for calls that do not wait themselves.
-async fn impatient() -> Gateway {
-    gateway(|settings| settings.limits.request_timeout = Duration::from_secs(1)).await
+/// Calls that do not wait themselves are waited for for a second.
+fn impatient(settings: &mut Settings) {
+    settings.limits.request_timeout = Duration::from_secs(1);
 }
 
 // T10
 #[tokio::test]
 async fn a_message_that_does_not_come_is_not_waited_for() {
-    let gateway = impatient().await;
-    let neighbour = Neighbour::of(&gateway).await;
-
-    for rpc in ["SendHeartbeat", "Register", "PollTask", "PollControl"] {
-        let call = gateway.worker("w-1").begin_call(rpc);
-        let overdue = soon(call).await.expect_err("is overdue");
-        assert_eq!(overdue.code(), Code::DeadlineExceeded, "{rpc}");
-    }
-    neighbour.was_served().await;
-    gateway.stop().await;
+    attacked(impatient, async |site| {
+        for rpc in ["SendHeartbeat", "Register", "PollTask", "PollControl"] {
+            let call = site.worker("w-1").begin_call(rpc);
+            let overdue = soon(call).await.expect_err("is overdue");
+            assert_eq!(overdue.code(), Code::DeadlineExceeded, "{rpc}");
+        }
+    })
+    .await;
 }
 
 // T7, T10: the time is one for all, not one a byte.
 #[tokio::test]
 async fn a_message_that_comes_in_drops_is_cut_off() {
-    let gateway = impatient().await;
-    let neighbour = Neighbour::of(&gateway).await;
-    let mut drops = tokio::time::interval(Duration::from_millis(20));
-
-    let mut calls = client(&gateway).await;
-    let request = call("/antcode.v1.GatewayService/SendHeartbeat");
-    let (answer, mut body) = calls.send_request(request, false).expect("calls");
-    // A message of a kilobyte is announced.
-    let head = vec![0, 0, 0, 4, 0];
-    body.send_data(head.into(), false).expect("begins");
-    let drip = async {
-        loop {
-            drops.tick().await;
-            if body.send_data(vec![10].into(), false).is_err() {
-                std::future::pending::<()>().await;
+    attacked(impatient, async |site| {
+        let mut drops = tokio::time::interval(Duration::from_millis(20));
+        let mut calls = client(site).await;
+        let request = call("/antcode.v1.GatewayService/SendHeartbeat");
+        let (answer, mut body) = calls.send_request(request, false).expect("calls");
+        // A message of a kilobyte is announced.
+        let head = vec![0, 0, 0, 4, 0];
+        body.send_data(head.into(), false).expect("begins");
+        let drip = async {
+            loop {
+                drops.tick().await;
+                if body.send_data(vec![10].into(), false).is_err() {
+                    std::future::pending::<()>().await;
+                }
             }
-        }
-    };
-    let answer = soon(async {
-        tokio::select! {
-            () = drip => unreachable!("it never ends"),
-            answer = answer => answer,
-        }
+        };
+        let answer = soon(async {
+            tokio::select! {
+                () = drip => unreachable!("it never ends"),
+                answer = answer => answer,
+            }
+        })
+        .await;
+        let answer = answer.expect("is answered");
+        assert_eq!(answer.headers()["grpc-status"], "4");
     })
     .await;
-    let answer = answer.expect("is answered");
-    assert_eq!(answer.headers()["grpc-status"], "4");
-    neighbour.was_served().await;
-    gateway.stop().await;
 }
 
 // T10
 #[tokio::test]
 async fn a_poll_gets_its_wait_besides() {
-    let gateway = impatient().await;
+    let gateway = gateway(impatient).await;
     let worker = gateway.worker("w-1");
 
     let (polled, control) = tokio::join!(worker.poll(2_500), worker.poll_control(2_500));
@@ -136,36 +136,42 @@ async fn a_poll_gets_its_wait_besides() {
 // T6
 #[tokio::test]
 async fn headers_that_weigh_too_much_are_refused() {
-    let gateway = gateway(|_| {}).await;
-    let mut calls = client(&gateway).await;
-
-    let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
-    for number in 0..17 {
-        let name = http::HeaderName::try_from(format!("x-{number}")).expect("is a name");
-        let value = "h".repeat(1024).parse().expect("is a value");
-        request.headers_mut().insert(name, value);
-    }
-    let (answer, _body) = calls.send_request(request, true).expect("calls");
-    let answer = soon(answer).await.expect("is answered");
-    assert_eq!(answer.status(), 431);
-    gateway.stop().await;
+    attacked(
+        |_| {},
+        async |site| {
+            let mut calls = client(site).await;
+            let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
+            for number in 0..17 {
+                let name = http::HeaderName::try_from(format!("x-{number}")).expect("is a name");
+                let value = "h".repeat(1024).parse().expect("is a value");
+                request.headers_mut().insert(name, value);
+            }
+            let (answer, _body) = calls.send_request(request, true).expect("calls");
+            let answer = soon(answer).await.expect("is answered");
+            assert_eq!(answer.status(), 431);
+        },
+    )
+    .await;
 }
 
 // T11: nothing is unpacked, so nothing can burst.
 #[tokio::test]
 async fn compressed_messages_are_refused_as_they_are() {
-    let gateway = gateway(|_| {}).await;
-    let mut calls = client(&gateway).await;
-
-    let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
-    let gzip = "gzip".parse().expect("is a value");
-    request.headers_mut().insert("grpc-encoding", gzip);
-    let (answer, mut body) = calls.send_request(request, false).expect("calls");
-    let packed = [&[1, 0, 0, 0, 20][..], &[0x1f; 20]].concat();
-    body.send_data(packed.into(), true).expect("sends");
-    let answer = soon(answer).await.expect("is answered");
-    assert_eq!(answer.headers()["grpc-status"], "12");
-    gateway.stop().await;
+    attacked(
+        |_| {},
+        async |site| {
+            let mut calls = client(site).await;
+            let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
+            let gzip = "gzip".parse().expect("is a value");
+            request.headers_mut().insert("grpc-encoding", gzip);
+            let (answer, mut body) = calls.send_request(request, false).expect("calls");
+            let packed = [&[1, 0, 0, 0, 20][..], &[0x1f; 20]].concat();
+            body.send_data(packed.into(), true).expect("sends");
+            let answer = soon(answer).await.expect("is answered");
+            assert_eq!(answer.headers()["grpc-status"], "12");
+        },
+    )
+    .await;
 }
 
 // T31
@@ -225,8 +231,8 @@ async fn a_call_that_panics_takes_nobody_with_it() {
 }
 
 /// A client that leaves the frames to a library, and the rest to us.
-async fn client(gateway: &Gateway) -> SendRequest<bytes::Bytes> {
-    let handshake = h2::client::handshake(connect(gateway).await).await;
+async fn client(site: &Site) -> SendRequest<bytes::Bytes> {
+    let handshake = h2::client::handshake(site.connect().await).await;
     let (calls, connection) = handshake.expect("begins");
     // It ends with its client, or with the gateway.
     tokio::spawn(connection);

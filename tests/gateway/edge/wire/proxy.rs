@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
+use super::opening::closed;
 use super::raw::{Raw, kind};
 use super::{connect, gateway, soon};
 use crate::support::proto::gateway_service_client::GatewayServiceClient;
@@ -95,6 +96,41 @@ async fn each_address_it_speaks_for_has_a_share_of_its_own() {
     for full in [header([203, 0, 113, 1]), local()] {
         assert!(opened(&gateway, &full).await.is_none());
     }
+    gateway.stop().await;
+}
+
+// T1, T13
+#[tokio::test]
+async fn an_address_it_speaks_for_is_barred_and_not_the_proxy() {
+    let gateway = gateway(|settings| {
+        let here = "127.0.0.0/8".parse().expect("is a network");
+        settings.limits.proxies = vec![here];
+        settings.limits.handshake_failures_per_minute = 1;
+    })
+    .await;
+    let (one, other) = (header([203, 0, 113, 1]), header([203, 0, 113, 2]));
+    let leaves = async |said: Vec<u8>| {
+        let mut connection = connect(&gateway).await;
+        connection.write_all(&said).await.expect("sends");
+        connection.shutdown().await.expect("leaves");
+        closed(connection).await;
+    };
+
+    // Nobody fails here but the proxy, and whom it looks after on behalf of the others.
+    for said in [&b"nonsense of its own"[..], &local(), &one, b"\r\n"] {
+        leaves(said.to_vec()).await;
+    }
+    leaves([local(), b"GET / HTTP/1.1\r\n\r\n".to_vec()].concat()).await;
+    assert!(opened(&gateway, &one).await.is_some());
+    leaves([&one[..], b"GET / HTTP/1.1\r\n\r\n"].concat()).await;
+
+    assert!(opened(&gateway, &one).await.is_none());
+    for said in [&other, &local()] {
+        assert!(opened(&gateway, said).await.is_some());
+    }
+    let events = gateway.audit.latest();
+    let peers: Vec<_> = events.iter().map(|event| event.peer).collect();
+    assert_eq!(peers, [Some([203, 0, 113, 1].into())], "{events:?}");
     gateway.stop().await;
 }
 

@@ -158,22 +158,28 @@ pub(in crate::edge) struct Down<S>(ReadHalf<S>);
 impl<S: AsyncRead + AsyncWrite> Raw<S> {
     /// Begins as HTTP/2 has it.
     pub(in crate::edge) async fn begin(stream: S) -> Self {
+        Self::try_begin(stream).await.expect("says how it begins")
+    }
+
+    /// Begins as HTTP/2 has it, if it is let.
+    pub(in crate::edge) async fn try_begin(stream: S) -> Option<Self> {
         let (down, up) = tokio::io::split(stream);
         let mut raw = Self {
             up: Up(up),
             down: Down(down),
         };
-        raw.up.bytes(PREFACE).await.expect("says its sentence");
+        raw.up.bytes(PREFACE).await.ok()?;
         let settings = Frame::new(kind::SETTINGS, 0, 0, &[]);
-        raw.up.send(&settings).await.expect("says its settings");
-        raw
+        raw.up.send(&settings).await.ok()?;
+        Some(raw)
     }
 }
 
 impl<S: AsyncWrite> Up<S> {
     /// Sends bytes that may be no frame.
     pub(in crate::edge) async fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes).await
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
     }
 
     pub(in crate::edge) async fn send(&mut self, frame: &Frame) -> io::Result<()> {
