@@ -95,9 +95,10 @@ impl Failure {
             };
         }
         let cause = Cause::from(Shared(self.trouble.clone()));
-        ResultError::Unavailable(match self.fault {
-            Fault::LockTimeout => Contended(cause).into(),
-            _ => cause,
+        ResultError::Unavailable(if self.fault == Fault::LockTimeout {
+            Contended(cause).into()
+        } else {
+            cause
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{ClientLike as _, EventInterface as _};
+use fred::interfaces::{ClientLike, EventInterface as _};
 use futures::future;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tracing::{error, info, warn};
@@ -81,7 +81,7 @@ impl Misses {
 /// Why no connection answers, if none does.
 async fn beat(link: &Link, misses: &mut [Misses]) -> Option<String> {
     let clients = link.0.pool.clients();
-    let connected: Vec<_> = clients.iter().map(|client| client.is_connected()).collect();
+    let connected: Vec<_> = clients.iter().map(ClientLike::is_connected).collect();
     let answers = clients.iter().map(|client| ping(link, client));
     let answers = future::join_all(answers).await;
     let alive = answers.iter().any(Result::is_ok);
