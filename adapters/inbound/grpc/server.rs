@@ -101,7 +101,7 @@ pub async fn serve(
     let (in_flight, connections) = (TaskTracker::new(), TaskTracker::new());
     // Whoever stops waiting for us wants nothing of us to go on.
     let _ended = (stop.clone().drop_guard(), cut.clone().drop_guard());
-    let access = gateway.access.clone();
+    let (health, access) = (HealthReporter::new(), gateway.access.clone());
     let door = AccessLayer {
         access: access.clone(),
         open: settings.open,
@@ -112,7 +112,6 @@ pub async fn serve(
         open: settings.open,
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
-    let health = HealthReporter::new();
     let routes = routes(&health, service, settings.reflection)?;
     let port = Port {
         calls: MeasureLayer::new().layer(door.layer(routes)),

@@ -135,11 +135,9 @@ impl<S: Calls> Port<S> {
 /// Waits for a first word. Who leaves without one may only have looked whether we are there, as load
 /// balancers do, and has not failed.
 async fn hear(socket: &TcpStream, origin: &mut Option<IpAddr>) -> Result<(), End> {
-    match socket.peek(&mut [0]).await {
-        Ok(1..) => Ok(()),
-        Ok(0) | Err(_) => {
-            *origin = None;
-            Err(End::Closed)
-        }
+    if let Ok(1..) = socket.peek(&mut [0]).await {
+        return Ok(());
     }
+    *origin = None;
+    Err(End::Closed)
 }

@@ -121,7 +121,7 @@ pub(in crate::edge) async fn large_frames<S: AsyncRead + AsyncWrite>(connection:
 }
 
 /// A few bytes that stand for megabytes of headers: one that is remembered, and said again and
-/// again. What the gateway answers to it.
+/// again. What the gateway answers to it on its stream, or to all.
 pub(in crate::edge) async fn header_bomb<S: AsyncRead + AsyncWrite>(connection: S) -> Frame {
     let Raw { mut up, mut down } = Raw::begin(connection).await;
     let mut block = head(CALL);

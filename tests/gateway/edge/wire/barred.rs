@@ -140,15 +140,23 @@ async fn the_setting_and_the_metric_say_so() {
         ("GRPC_HANDSHAKE_FAILURES_PER_MINUTE", "2"),
     ])
     .await;
-    for _ in 0..5 {
-        fail(TcpStream::connect(program.grpc).await.expect("connects")).await;
-    }
+    let ended = |scrape: &Scrape, reason| {
+        let ended = scrape.value(&format!("connections_ended_total{{reason=\"{reason}\"}}"));
+        ended.expect("is there from the start")
+    };
 
-    let ended = [
-        ("connections_ended_total{reason=\"failed\"}", 2.0),
-        ("connections_ended_total{reason=\"barred\"}", 3.0),
-        ("tls_handshakes_total{outcome=\"failed\"}", 2.0),
-    ];
-    Scrape::until(program.admin, &ended).await;
+    // A client hears of the end a moment before it counts.
+    let scrape = soon(async {
+        loop {
+            fail(TcpStream::connect(program.grpc).await.expect("connects")).await;
+            let scrape = Scrape::of(program.admin).await;
+            if ended(&scrape, "barred") > 0.0 {
+                return scrape;
+            }
+        }
+    })
+    .await;
+    let failed = ended(&scrape, "failed");
+    assert!((2.0..10.0).contains(&failed), "{failed}");
     program.stop().await;
 }

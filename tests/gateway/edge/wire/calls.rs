@@ -174,6 +174,22 @@ async fn compressed_messages_are_refused_as_they_are() {
     .await;
 }
 
+// T11, T12
+#[tokio::test]
+async fn a_message_that_would_be_too_large_is_not_waited_for() {
+    attacked(impatient, async |site| {
+        let mut calls = client(site).await;
+        let request = call("/antcode.v1.GatewayService/SendLogChunk");
+        let (answer, mut body) = calls.send_request(request, false).expect("calls");
+        let length: u32 = 50 * 1024 * 1024 + 1;
+        let announced = [&[0][..], &length.to_be_bytes()].concat();
+        body.send_data(announced.into(), false).expect("announces");
+        let answer = soon(answer).await.expect("is answered");
+        assert_eq!(answer.headers()["grpc-status"], "11");
+    })
+    .await;
+}
+
 // T31
 #[tokio::test]
 async fn reflection_is_there_where_it_is_wanted_only() {
