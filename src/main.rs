@@ -39,6 +39,7 @@ mod who;
 use std::error::Error;
 use std::future;
 use std::io::{self, Write as _};
+use std::mem;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -123,9 +124,13 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 }
 
 async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
+    // Before the files are read: who has changed them may ask for it at once.
+    let asked = signals::reload()?;
     tokio::spawn(counted.clone().upkeep());
-    let plugged = plug::plug(config, audit::Audit::open)?;
+    let mut plugged = plug::plug(config, audit::Audit::open)?;
     let file = plugged.audit.file.clone();
+    let observer = audit::of_reloads(plugged.audit.log.clone(), plugged.gateway.clock.clone());
+    reload::spawn(mem::take(&mut plugged.reloadables), &asked, &observer);
     let served = serve_plugged(config, plugged, counted, stop).await;
     // Whatever was done on the way out belongs to the audit, too.
     if let Some(file) = file {
@@ -142,8 +147,6 @@ async fn serve_plugged(
 ) -> Outcome<()> {
     let (log, clock) = (plugged.audit.log.clone(), plugged.gateway.clock.clone());
     let metrics = scrape::metrics(counted, plugged.looks, clock.clone());
-    let observer = audit::of_reloads(log.clone(), clock.clone());
-    reload::spawn(plugged.reloadables, &signals::reload()?, &observer);
     if let Some(acceptor) = plugged.tls.clone() {
         tokio::spawn(tls::watch(acceptor));
     }

@@ -22,17 +22,40 @@ pub type Reload = Box<dyn FnMut() -> Result<(), String> + Send>;
 pub struct Reloadable {
     /// What it is, for the log and the metrics: few words, always the same.
     pub what: &'static str,
-    /// The files; none if only a signal makes it read anew.
-    pub files: Vec<PathBuf>,
+    /// The files as they were before they were read; none if only a signal makes it read anew.
+    pub files: Files,
     /// How it is taken over.
     pub reload: Reload,
+}
+
+/// Files, as they were when somebody looked.
+#[derive(Debug, Default)]
+pub struct Files {
+    paths: Vec<PathBuf>,
+    prints: Vec<Print>,
+}
+
+impl Files {
+    /// Looks at them. Whoever does so before reading them misses no change.
+    pub fn look(paths: Vec<PathBuf>) -> Self {
+        let prints = prints(&paths);
+        Self { paths, prints }
+    }
+
+    /// Looks again, and says whether any of them has changed since.
+    fn look_again(&mut self) -> bool {
+        let seen = prints(&self.paths);
+        let changed = seen != self.prints;
+        self.prints = seen;
+        changed
+    }
 }
 
 /// Hears what was read anew, and why it was not, if it was not.
 pub type Observer = Arc<dyn Fn(&'static str, Option<&str>) + Send + Sync>;
 
-/// Reads each of `all` anew when one of its files changes, and with each change of `asked`, for as
-/// long as whoever asks is there.
+/// Reads each of `all` anew when one of its files changes, and with each change of `asked` that its
+/// holder has not seen, for as long as whoever asks is there.
 pub fn spawn(all: Vec<Reloadable>, asked: &watch::Receiver<u64>, observer: &Observer) {
     for one in all {
         tokio::spawn(follow(one, asked.clone(), observer.clone()));
@@ -40,17 +63,19 @@ pub fn spawn(all: Vec<Reloadable>, asked: &watch::Receiver<u64>, observer: &Obse
 }
 
 async fn follow(mut this: Reloadable, mut asked: watch::Receiver<u64>, observer: Observer) {
-    let mut known = prints(&this.files);
     let mut looks = interval(PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    asked.mark_unchanged();
     loop {
         tokio::select! {
-            changed = asked.changed() => if changed.is_err() { return },
-            _ = looks.tick() => if prints(&this.files) == known { continue },
+            changed = asked.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // Before they are read: what changes meanwhile is seen at the next look.
+                this.files.look_again();
+            }
+            _ = looks.tick() => if !this.files.look_again() { continue },
         }
-        // Taken before the files are read: what changes meanwhile is seen at the next look.
-        known = prints(&this.files);
         let what = this.what;
         let reloaded = (this.reload)();
         observer(what, reloaded.as_ref().err().map(String::as_str));
@@ -104,12 +129,53 @@ mod tests {
     fn reloadable(file: PathBuf, told: mpsc::Sender<String>) -> Reloadable {
         Reloadable {
             what: "test",
-            files: vec![file.clone()],
+            files: Files::look(vec![file.clone()]),
             reload: Box::new(move || {
                 let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
                 told.send(text).map_err(|error| error.to_string())
             }),
         }
+    }
+
+    fn nobody() -> Observer {
+        Arc::new(|_, _| ())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_changes_after_it_was_looked_at_is_read() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = folder.path().join("f");
+        let (told, heard) = mpsc::channel();
+        let (_ask, asked) = watch::channel(0);
+        fs::write(&file, "one").expect("writes");
+        let looked_at = reloadable(file.clone(), told.clone());
+
+        fs::write(&file, "longer").expect("writes");
+        spawn(vec![looked_at], &asked, &nobody());
+        let spawned = reloadable(file.clone(), told);
+        spawn(vec![spawned], &asked, &nobody());
+        // Neither has run yet.
+        fs::write(&file, "the longest").expect("writes");
+        tokio::time::sleep(PERIOD * 2).await;
+
+        let heard: Vec<_> = heard.try_iter().collect();
+        assert_eq!(heard, ["the longest", "the longest"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_asked_for_at_the_start_is_done() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = folder.path().join("f");
+        fs::write(&file, "one").expect("writes");
+        let (told, heard) = mpsc::channel();
+        let (ask, asked) = watch::channel(0);
+
+        ask.send_modify(|times| *times += 1);
+        spawn(vec![reloadable(file, told)], &asked, &nobody());
+        ask.send_modify(|times| *times += 1);
+        tokio::time::sleep(PERIOD / 2).await;
+
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["one"]);
     }
 
     #[tokio::test(start_paused = true)]

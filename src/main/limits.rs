@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gateway_adapters::host::Config;
 #[cfg(feature = "redis")]
 use gateway_adapters::host::LimitStore;
-use gateway_adapters::host::reload::Reloadable;
+use gateway_adapters::host::reload::{Files, Reloadable};
 use gateway_adapters::outbound::{Overall, memory};
 use gateway_core::domain::limit;
 use gateway_core::ports::Limiter;
@@ -70,7 +70,7 @@ const HERE: &str = "memory: token buckets for each worker";
 
 /// Reads the settings again, and takes over what they say of limits and nothing else.
 fn reloadable(config: &Config, set: watch::Sender<Option<limit::Limits>>) -> Reloadable {
-    let files = config.files();
+    let files = Files::look(config.files());
     let config = config.clone();
     Reloadable {
         what: "rate limits",

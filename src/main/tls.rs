@@ -1,10 +1,9 @@
 //! TLS on the workers' port: from the settings to an acceptor, and what becomes of its files.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_adapters::host::reload::Reloadable;
+use gateway_adapters::host::reload::{self, Reloadable};
 use gateway_adapters::host::{ClientTls, Config, Tls};
 use gateway_adapters::inbound::tls::{Acceptor, ClientAuth, ClientFiles, File, Files, LoadError};
 use tokio::time::interval;
@@ -25,15 +24,15 @@ pub(super) fn plug(config: &Config, common: &Common) -> Outcome<Plugged> {
         return Ok((None, Vec::new()));
     };
     let files = files(tls);
-    let paths = files.paths();
+    let seen = reload::Files::look(files.paths());
     let acceptor = Acceptor::load(files, common.clock.clone(), common.audit.clone());
     let acceptor = Arc::new(acceptor.map_err(|error| told(&error))?);
-    let reloadable = reloadable(paths, acceptor.clone());
+    let reloadable = reloadable(seen, acceptor.clone());
     Ok((Some(acceptor), vec![reloadable]))
 }
 
 /// Reads the files of `acceptor` anew when they change.
-fn reloadable(files: Vec<PathBuf>, acceptor: Arc<Acceptor>) -> Reloadable {
+fn reloadable(files: reload::Files, acceptor: Arc<Acceptor>) -> Reloadable {
     Reloadable {
         what: "TLS certificate",
         files,

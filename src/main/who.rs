@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gateway_adapters::host::reload::Reloadable;
+use gateway_adapters::host::reload::{Files, Reloadable};
 use gateway_adapters::host::{Config, JwtAlgorithm};
 use gateway_adapters::outbound::{ByKind, Ways, jwt, memory};
 use gateway_core::app::{Certificates, Signatures};
@@ -76,11 +76,12 @@ fn known(config: &Config, database: Option<&Database>, who: &mut Who) -> Outcome
     if let Some(file) = &config.auth.api_keys {
         const NAME: &str = "API_KEYS_FILE";
         let read = |file: &Path| read(NAME, file, memory::ApiKeys::parse);
+        let seen = seen(file);
         let keys = Arc::new(read(file)?);
         let held = keys.clone();
         let take = move |new| held.replace(&new);
         who.reloadables
-            .push(reloadable("API keys", file, read, take));
+            .push(reloadable("API keys", file, seen, read, take));
         return Ok(Known {
             keys: keys.clone(),
             directory: keys,
@@ -105,11 +106,12 @@ fn known(config: &Config, database: Option<&Database>, who: &mut Who) -> Outcome
 fn signing_keys(file: &Path, who: &mut Who) -> Outcome<Arc<dyn SigningKeys>> {
     const NAME: &str = "SIGNING_KEYS_FILE";
     let read = |file: &Path| read(NAME, file, memory::SigningKeys::parse);
+    let seen = seen(file);
     let keys = Arc::new(read(file)?);
     let held = keys.clone();
     let take = move |new| held.replace(&new);
     who.reloadables
-        .push(reloadable("signing keys", file, read, take));
+        .push(reloadable("signing keys", file, seen, read, take));
     Ok(keys)
 }
 
@@ -124,11 +126,12 @@ fn tokens(
     let algorithm = algorithm(config);
     let read = move |file: &Path| jwt_keys(algorithm, file);
     let (settings, clock) = (jwt_settings(config), common.clock.clone());
+    let seen = seen(file);
     let tokens = Arc::new(jwt::Tokens::new(read(file)?, settings, clock));
     let held = tokens.clone();
     let take = move |keys| held.replace(keys);
     who.reloadables
-        .push(reloadable("JWT keys", file, read, take));
+        .push(reloadable("JWT keys", file, seen, read, take));
     Ok(Some(tokens))
 }
 
@@ -172,17 +175,23 @@ fn read<T, E: ToString>(
     parse(text.expose()).map_err(|error| named(error.to_string()))
 }
 
-/// A file that is read anew when it changes.
+/// `file`, before it is read for the first time.
+fn seen(file: &Path) -> Files {
+    Files::look(vec![file.to_owned()])
+}
+
+/// A file that is read anew when it changes from what was `seen` of it.
 fn reloadable<T>(
     what: &'static str,
     file: &Path,
+    seen: Files,
     read: impl Fn(&Path) -> Result<T, String> + Send + 'static,
     take: impl Fn(T) + Send + 'static,
 ) -> Reloadable {
     let file = file.to_owned();
     Reloadable {
         what,
-        files: vec![file.clone()],
+        files: seen,
         reload: Box::new(move || read(&file).map(&take)),
     }
 }
