@@ -80,6 +80,7 @@ impl Authenticator for ApiKeys {
             Some(Old::Fresh(owner)) if owner.is_over() => Recall::Unknown,
             Some(Old::Fresh(owner)) => Recall::Good(owner.worker),
             Some(Old::Last(_)) => Recall::Genuine,
+            Some(Old::Nobody) => Recall::Refused,
             None => Recall::Unknown,
         }
     }

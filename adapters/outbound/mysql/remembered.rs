@@ -92,6 +92,8 @@ pub(super) enum Old<V> {
     Fresh(V),
     /// It counts while nobody can be asked.
     Last(V),
+    /// There was nobody a moment ago.
+    Nobody,
 }
 
 impl<K, V> Remembered<K, V>
@@ -125,8 +127,11 @@ where
         if let Some(known) = self.fresh.get(key).now_or_never().flatten() {
             return Some(Old::Fresh(known.answer));
         }
-        let last = self.last.get(key).now_or_never().flatten();
-        last.map(|known| Old::Last(known.answer))
+        if let Some(known) = self.last.get(key).now_or_never().flatten() {
+            return Some(Old::Last(known.answer));
+        }
+        let unknown = self.unknown.get(key).now_or_never().flatten();
+        unknown.map(|()| Old::Nobody)
     }
 
     /// The answer for `key`, which `ask` finds out if need be. Nobody is told so by what is merely

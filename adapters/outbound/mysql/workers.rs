@@ -99,8 +99,10 @@ impl Workers {
 impl SigningKeys for Workers {
     fn recall(&self, worker: &WorkerId) -> Option<Secret> {
         // An old one proves as well that whoever has it is no stranger.
-        let (Old::Fresh(standing) | Old::Last(standing)) = self.old(worker)?;
-        standing.secret
+        match self.old(worker)? {
+            Old::Fresh(standing) | Old::Last(standing) => standing.secret,
+            Old::Nobody => None,
+        }
     }
 
     async fn secret(&self, worker: &WorkerId) -> Result<SigningKey, AuthError> {

@@ -7,7 +7,9 @@ use gateway_adapters::outbound::mysql::Workers;
 use gateway_adapters::outbound::{SystemClock, memory};
 use gateway_core::app::Signatures;
 use gateway_core::domain::identity::{Credential, Secret, Signature};
-use gateway_core::ports::{AuthError, Authenticator as _, Clock as _, SigningKeys, WorkerDirectory};
+use gateway_core::ports::{
+    AuthError, Authenticator as _, Clock as _, SigningKeys, WorkerDirectory,
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -28,7 +30,9 @@ async fn add(database: &Database, worker: &str, secret: &str) {
 /// What `worker` signs with; `-` for nothing, `?` if it cannot be told.
 async fn secret(workers: &Workers, worker: &str) -> String {
     match workers.secret(&worker_id(worker)).await {
-        Ok(key) => key.secret.map_or("-".to_owned(), |secret| secret.expose().to_owned()),
+        Ok(key) => key
+            .secret
+            .map_or("-".to_owned(), |secret| secret.expose().to_owned()),
         Err(AuthError::Unavailable(_)) => "?".to_owned(),
         Err(AuthError::Rejected) => panic!("an answer that it does not give"),
     }
