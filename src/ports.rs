@@ -46,7 +46,7 @@ pub use result_feed::{FeedError, ResultFeed};
 pub use result_store::{ResultError, ResultStore};
 pub use run_owners::{Claim, OwnerError, RunOwners};
 pub use runs::Runs;
-pub use signing_keys::SigningKeys;
+pub use signing_keys::{SigningKey, SigningKeys};
 pub use spool::{Backlog, Spool, SpoolError, Waiting};
 pub use task_queue::{QueueError, TaskQueue};
 pub use worker_directory::WorkerDirectory;

@@ -12,8 +12,9 @@ use tracing::{error, info};
 
 use crate::metrics::RELOADS;
 
-/// Between two looks at the files.
-const PERIOD: Duration = Duration::from_secs(2);
+/// Between two looks at the files. One that has changed is read when it has stayed the same from one
+/// look to the next: it may take its writer more than one go.
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// Takes new files over, or says why they are no good; the old ones then stay in force.
 pub type Reload = Box<dyn FnMut() -> Result<(), String> + Send>;
@@ -32,22 +33,37 @@ pub struct Reloadable {
 #[derive(Debug, Default)]
 pub struct Files {
     paths: Vec<PathBuf>,
-    prints: Vec<Print>,
+    /// As they were when they were read.
+    read: Vec<Print>,
+    /// As they were at the last look.
+    seen: Vec<Print>,
 }
 
 impl Files {
     /// Looks at them. Whoever does so before reading them misses no change.
     pub fn look(paths: Vec<PathBuf>) -> Self {
-        let prints = prints(&paths);
-        Self { paths, prints }
+        let seen = prints(&paths);
+        Self {
+            paths,
+            read: seen.clone(),
+            seen,
+        }
     }
 
-    /// Looks again, and says whether any of them has changed since.
-    fn look_again(&mut self) -> bool {
+    /// Looks again, and says whether they are to be read: they have changed since they were, or are
+    /// wanted `anyway`, and nobody has changed them since the last look.
+    fn are_due(&mut self, anyway: bool) -> bool {
         let seen = prints(&self.paths);
-        let changed = seen != self.prints;
-        self.prints = seen;
-        changed
+        let settled = seen == self.seen;
+        self.seen = seen;
+        settled && (anyway || self.seen != self.read)
+    }
+
+    /// They are about to be read.
+    fn begin(&mut self) {
+        // Before they are: what changes meanwhile is seen at the next look.
+        self.seen = prints(&self.paths);
+        self.read.clone_from(&self.seen);
     }
 }
 
@@ -65,35 +81,49 @@ pub fn spawn(all: Vec<Reloadable>, asked: &watch::Receiver<u64>, observer: &Obse
 async fn follow(mut this: Reloadable, mut asked: watch::Receiver<u64>, observer: Observer) {
     let mut looks = interval(PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failure = None;
     loop {
-        tokio::select! {
+        let wanted = tokio::select! {
             changed = asked.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                // Before they are read: what changes meanwhile is seen at the next look.
-                this.files.look_again();
+                true
             }
-            _ = looks.tick() => if !this.files.look_again() { continue },
-        }
-        let what = this.what;
-        let reloaded = (this.reload)();
-        observer(what, reloaded.as_ref().err().map(String::as_str));
-        let outcome = match reloaded {
-            Ok(()) => {
-                info!(what, "read anew");
-                "done"
-            }
-            Err(reason) => {
-                error!(
-                    what,
-                    reason, "not read anew: what was read before stays in force"
-                );
-                "failed"
+            // What kept it from being read need not show in the files: who may read them, say, or
+            // the time from which on a list counts.
+            _ = looks.tick() => {
+                if !this.files.are_due(failure.is_some()) {
+                    continue;
+                }
+                false
             }
         };
-        counter!(RELOADS, "what" => what, "outcome" => outcome).increment(1);
+        this.files.begin();
+        let failed = (this.reload)().err();
+        if wanted || failed.is_none() || failed != failure {
+            tell(this.what, failed.as_deref(), &observer);
+        }
+        failure = failed;
     }
+}
+
+fn tell(what: &'static str, failure: Option<&str>, observer: &Observer) {
+    observer(what, failure);
+    let outcome = match failure {
+        None => {
+            info!(what, "read anew");
+            "done"
+        }
+        Some(reason) => {
+            error!(
+                what,
+                reason, "not read anew: what was read before stays in force"
+            );
+            "failed"
+        }
+    };
+    counter!(RELOADS, "what" => what, "outcome" => outcome).increment(1);
 }
 
 /// By what one tells that a file is another one. Links are followed, since secrets that are mounted
@@ -156,7 +186,7 @@ mod tests {
         spawn(vec![spawned], &asked, &nobody());
         // Neither has run yet.
         fs::write(&file, "the longest").expect("writes");
-        tokio::time::sleep(PERIOD * 2).await;
+        tokio::time::sleep(PERIOD * 3).await;
 
         let heard: Vec<_> = heard.try_iter().collect();
         assert_eq!(heard, ["the longest", "the longest"]);
@@ -196,7 +226,7 @@ mod tests {
         assert!(heard.try_recv().is_err(), "it did not change");
 
         fs::write(&file, "longer").expect("writes");
-        tokio::time::sleep(PERIOD * 2).await;
+        tokio::time::sleep(PERIOD * 3).await;
         assert_eq!(heard.try_recv().as_deref(), Ok("longer"));
         assert!(heard.try_recv().is_err(), "once is enough");
 
@@ -208,8 +238,66 @@ mod tests {
         let new = folder.path().join("new");
         fs::write(&new, "newest").expect("writes");
         fs::rename(&new, &file).expect("renames");
-        tokio::time::sleep(PERIOD * 2).await;
+        tokio::time::sleep(PERIOD * 3).await;
         assert_eq!(heard.try_recv().as_deref(), Ok("newest"));
         assert_eq!(outcomes.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_still_written_is_not_read() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = folder.path().join("f");
+        fs::write(&file, "one").expect("writes");
+        let (told, heard) = mpsc::channel();
+        let (_ask, asked) = watch::channel(0);
+        spawn(vec![reloadable(file.clone(), told)], &asked, &nobody());
+
+        tokio::time::sleep(PERIOD / 2).await;
+        for length in 4..10 {
+            fs::write(&file, "o".repeat(length)).expect("writes");
+            tokio::time::sleep(PERIOD).await;
+        }
+        assert!(heard.try_recv().is_err(), "it grows");
+        tokio::time::sleep(PERIOD * 2).await;
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["o".repeat(9)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_is_tried_again_and_told_once() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = folder.path().join("f");
+        fs::write(&file, "one").expect("writes");
+        let (told, heard) = mpsc::channel();
+        let (ask, asked) = watch::channel(0);
+        let (count, outcomes) = mpsc::channel();
+        let observer: Observer = Arc::new(move |_, failure| {
+            count.send(failure.map(str::to_owned)).expect("is heard");
+        });
+        // Nothing of the file tells that it may be read now.
+        let (allow, allowed) = watch::channel(false);
+        let mut this = reloadable(file.clone(), told);
+        let mut read = this.reload;
+        this.reload = Box::new(move || {
+            if *allowed.borrow() {
+                read()
+            } else {
+                Err("it may not be read".to_owned())
+            }
+        });
+        spawn(vec![this], &asked, &observer);
+
+        fs::write(&file, "longer").expect("writes");
+        tokio::time::sleep(PERIOD * 10).await;
+        let failed = || Some("it may not be read".to_owned());
+        assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [failed()]);
+        ask.send_modify(|times| *times += 1);
+        tokio::time::sleep(PERIOD * 10).await;
+        let told: Vec<_> = outcomes.try_iter().collect();
+        assert_eq!(told, [failed()], "whoever asks is answered");
+
+        allow.send_replace(true);
+        tokio::time::sleep(PERIOD * 10).await;
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["longer"]);
+        assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [None]);
     }
 }

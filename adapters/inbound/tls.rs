@@ -2,7 +2,9 @@
 
 mod acceptor;
 mod expiry;
+mod faults;
 mod files;
+mod lists;
 mod names;
 mod server;
 mod stream;

@@ -24,6 +24,7 @@ pub use self::keys::{Algorithm, Keys, KeysError};
 pub use self::mint::{MintError, Minter};
 
 use self::claims::Claims;
+use self::keys::Print;
 use super::swapped::Swapped;
 
 /// The longest token that is looked at, in bytes. Ours have a few hundred.
@@ -48,15 +49,18 @@ pub struct Settings {
 /// Whose tokens are.
 pub struct Tokens {
     verifier: Swapped<Verifier>,
+    /// Tokens that were good, by the keys that were there then.
+    good: Cache<Print, Known>,
     settings: Settings,
     clock: Arc<dyn Clock>,
 }
 
-/// Some keys, and what they have verified: it goes with them.
+/// Some keys, and how tokens are verified with them.
 struct Verifier {
     keys: Keys,
+    /// What they are all known by.
+    print: Print,
     validation: Validation,
-    good: Cache<[u8; 32], Known>,
 }
 
 /// A token that was good.
@@ -66,6 +70,9 @@ struct Known {
     /// When it ends, in Unix seconds.
     end: f64,
     verified: Instant,
+    /// The key that signed it, and all that were there.
+    key: Print,
+    keys: Print,
 }
 
 impl Tokens {
@@ -73,12 +80,14 @@ impl Tokens {
     pub fn new(keys: Keys, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         Self {
             verifier: Swapped::new(Arc::new(Verifier::new(keys, &settings))),
+            good: Cache::new(MAX_KNOWN),
             settings,
             clock,
         }
     }
 
-    /// Takes `keys` in the place of those that were there; what those signed is verified anew.
+    /// Takes `keys` in the place of those that were there; what those signed is verified anew, if
+    /// they are others.
     pub fn replace(&self, keys: Keys) {
         let verifier = Verifier::new(keys, &self.settings);
         self.verifier.replace(Arc::new(verifier));
@@ -91,14 +100,16 @@ impl Tokens {
     /// The worker that `token` is of, if it is good.
     fn worker(&self, token: &str) -> Option<WorkerId> {
         let verifier = self.verifier.get();
-        let claims = verifier.claims(token)?;
+        let (claims, key) = verifier.claims(token)?;
         let worker = claims.worker(self.now(), self.settings.max_lifetime)?;
         let known = Known {
             worker: worker.clone(),
             end: claims.end(),
             verified: Instant::now(),
+            key,
+            keys: verifier.print,
         };
-        verifier.good.insert(print(token), known);
+        self.good.insert(print(token), known);
         Some(worker)
     }
 }
@@ -107,13 +118,13 @@ impl Verifier {
     fn new(keys: Keys, settings: &Settings) -> Self {
         Self {
             validation: validation(keys.algorithm(), settings),
+            print: keys.print(),
             keys,
-            good: Cache::new(MAX_KNOWN),
         }
     }
 
-    /// What `token` says, if a key of ours signed it.
-    fn claims(&self, token: &str) -> Option<Claims> {
+    /// What `token` says, if a key of ours signed it, and which.
+    fn claims(&self, token: &str) -> Option<(Claims, Print)> {
         if token.len() > MAX_LEN {
             return None;
         }
@@ -121,8 +132,9 @@ impl Verifier {
         // Whoever says that something must be understood is not understood by us.
         let plain = header.crit.is_none() && header.enc.is_none() && header.zip.is_none();
         let key = self.keys.find(header.kid.as_deref()).filter(|_| plain)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?;
-        Some(decoded.claims)
+        let decoded =
+            jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?;
+        Some((decoded.claims, key.print))
     }
 }
 
@@ -135,11 +147,17 @@ impl Authenticator for Tokens {
         if token.len() > MAX_LEN {
             return Recall::Unknown;
         }
-        match self.verifier.get().good.get(&print(token)) {
-            Some(known) if known.end < self.now() => Recall::Unknown,
-            Some(known) if known.verified.elapsed() > self.settings.cache => Recall::Genuine,
-            Some(known) => Recall::Good(known.worker),
-            None => Recall::Unknown,
+        let Some(known) = self.good.get(&print(token)) else {
+            return Recall::Unknown;
+        };
+        let verifier = self.verifier.get();
+        let same = known.keys == verifier.print;
+        if known.end < self.now() || !(same || verifier.keys.hold(&known.key)) {
+            Recall::Unknown
+        } else if !same || known.verified.elapsed() > self.settings.cache {
+            Recall::Genuine
+        } else {
+            Recall::Good(known.worker)
         }
     }
 
@@ -160,7 +178,7 @@ fn token(credential: &Credential) -> Option<&Secret> {
 }
 
 /// By what a token is remembered: not by itself, which is a secret.
-fn print(token: &str) -> [u8; 32] {
+fn print(token: &str) -> Print {
     Sha256::digest(token).into()
 }
 

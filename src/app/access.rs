@@ -1,13 +1,15 @@
 mod limits;
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
-use crate::ports::{Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
+use crate::ports::{Attempt, Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
 
 pub(super) use limits::Limited;
 
@@ -65,23 +67,68 @@ impl Access {
 
     async fn first_valid(&self, presented: &Presented) -> Result<WorkerId, Error> {
         if presented.credentials.is_empty() {
-            let failed = self.attempts.fail(presented.peer);
-            failed.map_err(|throttled| self.throttled(presented, throttled))?;
+            let counted = self.attempts.say_nothing(presented.peer);
+            counted.map_err(|throttled| self.throttled(presented, throttled))?;
             self.note_rejected(presented, None);
         }
-        let mut unsure = None;
+        let mut search = Search::new(presented);
+        let mut refused = Vec::new();
         for credential in &presented.credentials {
-            match self.owner(presented, credential).await {
-                Ok(worker) => return Ok(worker),
-                Err(Error::Auth(AuthError::Rejected)) => {
-                    self.note_rejected(presented, Some(credential));
+            match self.authenticator.recall(credential) {
+                Recall::Good(worker) => {
+                    search.good = Some(worker);
+                    break;
                 }
-                Err(other) => unsure = unsure.or(Some(other)),
+                Recall::Genuine => search.open.push((credential, true)),
+                Recall::Unknown => search.open.push((credential, false)),
+                Recall::Refused => refused.push((credential, false)),
             }
         }
-        // A worker that is rejected five times stops for good: while one of its credentials might
-        // be valid, it is not.
-        Err(unsure.unwrap_or(AuthError::Rejected.into()))
+        let mut found = self.look_up(&mut search).await;
+        if found.is_none() {
+            // What was nobody's a moment ago is asked for again if all depends on it, and only then.
+            search.open.append(&mut refused);
+            found = self.look_up(&mut search).await;
+        }
+        let Some(worker) = found else {
+            self.count(presented, search.leave, search.failures);
+            // A worker that is rejected five times stops for good: while one of its credentials
+            // might be valid, it is not.
+            return Err(search.unsure.unwrap_or(AuthError::Rejected.into()));
+        };
+        for (credential, _) in refused {
+            self.note_rejected(presented, Some(credential));
+        }
+        // Whoever proves who it is does not guess.
+        search.leave.into_iter().for_each(Attempt::forgive);
+        Ok(worker)
+    }
+
+    /// Counts what has failed of an attempt that `leave` was given for.
+    fn count(&self, presented: &Presented, leave: Option<Attempt>, failures: usize) {
+        match leave {
+            Some(leave) if failures == 0 => leave.forgive(),
+            leave => drop(leave),
+        }
+        for _ in 1..failures {
+            // They were looked up already, so that it makes no difference now.
+            let _counted = self.attempts.fail(presented.peer);
+        }
+    }
+
+    /// The owner of the first credential of `search` that is valid, of those that are open and the
+    /// one that is known to be good.
+    async fn look_up(&self, search: &mut Search<'_>) -> Option<WorkerId> {
+        for (credential, genuine) in mem::take(&mut search.open) {
+            match self.owner(search, credential, genuine).await {
+                Ok(worker) => return Some(worker),
+                Err(Error::Auth(AuthError::Rejected)) => {
+                    self.note_rejected(search.presented, Some(credential));
+                }
+                Err(other) => search.unsure = search.unsure.take().or(Some(other)),
+            }
+        }
+        search.good.take()
     }
 
     /// The worker that `credential` belongs to.
@@ -90,28 +137,41 @@ impl Access {
     /// all the time must not stop others that come from the same address.
     async fn owner(
         &self,
-        presented: &Presented,
+        search: &mut Search<'_>,
         credential: &Credential,
+        genuine: bool,
     ) -> Result<WorkerId, Error> {
-        let attempt = match self.authenticator.recall(credential) {
-            Recall::Good(worker) => return Ok(worker),
-            Recall::Genuine => None,
-            Recall::Unknown => {
-                let begun = self.attempts.begin(presented.peer).await;
-                Some(begun.map_err(|throttled| self.throttled(presented, throttled))?)
-            }
-        };
+        let presented = search.presented;
+        if !genuine && search.leave.is_none() {
+            search.leave = Some(self.leave(presented, search.good.is_some()).await?);
+        }
         let told = self.authenticator.authenticate(credential).await;
-        match (&told, attempt) {
-            (Err(AuthError::Rejected), Some(attempt)) => drop(attempt),
-            (Err(AuthError::Rejected), None) => {
+        match (&told, genuine) {
+            (Err(AuthError::Rejected), false) => search.failures += 1,
+            (Err(AuthError::Rejected), true) => {
                 // It was looked up already, so that it makes no difference now.
                 let _counted = self.attempts.fail(presented.peer);
             }
-            (_, Some(attempt)) => attempt.forgive(),
-            (_, None) => {}
+            _ => {}
         }
         Ok(told?)
+    }
+
+    /// Leave to look something up. Whoever is good `anyway` does not wait for it.
+    async fn leave(&self, presented: &Presented, anyway: bool) -> Result<Attempt, Error> {
+        let mut leave = self.attempts.begin(presented.peer);
+        let begun = if anyway {
+            match leave.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(begun) => begun,
+                Poll::Pending => {
+                    let busy = "others from its address are looked up";
+                    return Err(AuthError::Unavailable(busy.into()).into());
+                }
+            }
+        } else {
+            leave.await
+        };
+        begun.map_err(|throttled| self.throttled(presented, throttled))
     }
 
     fn throttled(&self, presented: &Presented, throttled: Throttled) -> Error {
@@ -138,6 +198,34 @@ impl Access {
             request: presented.request.clone(),
             action,
         });
+    }
+}
+
+/// A search for the owner of a call.
+struct Search<'a> {
+    presented: &'a Presented,
+    /// What is to be looked up, and whether it is known to be no guess.
+    open: Vec<(&'a Credential, bool)>,
+    /// Whose the first credential is that needs no looking up, after all those.
+    good: Option<WorkerId>,
+    /// The leave to look up, once it was needed.
+    leave: Option<Attempt>,
+    /// How much has failed that it was for.
+    failures: usize,
+    /// Why it cannot be told of one of them whether it is valid.
+    unsure: Option<Error>,
+}
+
+impl<'a> Search<'a> {
+    fn new(presented: &'a Presented) -> Self {
+        Self {
+            presented,
+            open: Vec::new(),
+            good: None,
+            leave: None,
+            failures: 0,
+            unsure: None,
+        }
     }
 }
 

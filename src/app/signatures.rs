@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
-use crate::domain::identity::{Credential, NONCE_MEMORY, Signature};
+use crate::domain::identity::{Credential, NONCE_MEMORY, Secret, Signature};
 use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, SigningKeys};
 
 /// Whose signatures are.
@@ -35,6 +35,18 @@ impl Signatures {
             | Credential::Claim(_) => None,
         }
     }
+
+    /// Whether it is by the secret of its worker. That may have been changed a moment ago: one that
+    /// is merely remembered proves nobody wrong.
+    async fn is_signed(&self, signature: &Signature) -> Result<bool, AuthError> {
+        let by = |secret: Option<&Secret>| secret.is_some_and(|it| signature.is_by(it));
+        let known = self.keys.secret(&signature.worker).await?;
+        if by(known.secret.as_ref()) || known.current {
+            return Ok(by(known.secret.as_ref()));
+        }
+        let secret = self.keys.secret_now(&signature.worker).await?;
+        Ok(by(secret.as_ref()))
+    }
 }
 
 #[async_trait]
@@ -53,10 +65,8 @@ impl Authenticator for Signatures {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         let signature = self.timely(credential).ok_or(AuthError::Rejected)?;
         let worker = &signature.worker;
-        let secret = self.keys.secret(worker).await?;
-        let secret = secret.ok_or(AuthError::Rejected)?;
         // Only what is signed is remembered, lest a stranger use up what a worker is about to.
-        if !signature.is_by(&secret) {
+        if !self.is_signed(signature).await? {
             return Err(AuthError::Rejected);
         }
         let nonce = &signature.nonce;
@@ -72,9 +82,8 @@ mod tests {
 
     use super::*;
     use crate::app::testing::worker;
-    use crate::domain::identity::Secret;
     use crate::domain::time::Timestamp;
-    use crate::ports::{MockClock, MockNonces, MockSigningKeys};
+    use crate::ports::{MockClock, MockNonces, MockSigningKeys, SigningKey};
 
     const MAC: &str = "a7840afb39337480e6dd045ac652f769599da16a78466c49c904182815724567";
 
@@ -93,18 +102,28 @@ mod tests {
         keys.expect_recall().returning(|_| None);
         keys.expect_secret()
             .returning(|worker| match worker.as_str() {
-                "w-1" => Ok(Some(Secret::new("what only w-1 knows"))),
+                "w-1" => Ok(known("what only w-1 knows", true)),
                 "down" => Err(AuthError::Unavailable("lost the list".into())),
-                _ => Ok(None),
+                _ => Ok(SigningKey {
+                    secret: None,
+                    current: true,
+                }),
             });
         keys
+    }
+
+    fn known(secret: &str, current: bool) -> SigningKey {
+        SigningKey {
+            secret: Some(Secret::new(secret)),
+            current,
+        }
     }
 
     fn memory() -> MockNonces {
         let mut nonces = MockNonces::new();
         let seen = Mutex::new(HashSet::new());
         nonces.expect_first().returning(move |worker, nonce, keep| {
-            assert_eq!(keep.as_secs(), 600, "twice the tolerance");
+            assert_eq!(keep.as_secs(), 660, "twice the tolerance, and more");
             let mut seen = seen.lock().expect("is not poisoned");
             Ok(seen.insert((worker.clone(), nonce.to_owned())))
         });
@@ -142,6 +161,33 @@ mod tests {
         let told = bad.authenticate(&signed("w-1", "a b", MAC)).await;
         assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
         assert_eq!(bad.recall(&signed("w-1", "a b", MAC)), Recall::Unknown);
+    }
+
+    /// Remembers another secret than `w-1` has by `now`.
+    fn outdated(now: fn() -> Result<Option<Secret>, AuthError>) -> MockSigningKeys {
+        let mut keys = MockSigningKeys::new();
+        keys.expect_secret()
+            .returning(|_| Ok(known("what w-1 knew before", false)));
+        keys.expect_secret_now().once().returning(move |_| now());
+        keys
+    }
+
+    #[pollster::test]
+    async fn what_is_remembered_proves_nobody_wrong() {
+        let changed = || Ok(Some(Secret::new("what only w-1 knows")));
+        let new = signatures(outdated(changed), memory());
+        let told = new.authenticate(&signed("w-1", "n", MAC)).await;
+        assert_eq!(told.expect("is hers"), worker("w-1"));
+
+        for now in [|| Ok(None), || Ok(Some(Secret::new("another")))] {
+            let gone = signatures(outdated(now), MockNonces::new());
+            let told = gone.authenticate(&signed("w-1", "n", MAC)).await;
+            assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+        }
+        let away = || Err(AuthError::Unavailable("away".into()));
+        let lost = signatures(outdated(away), MockNonces::new());
+        let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
     }
 
     #[pollster::test]

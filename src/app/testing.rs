@@ -80,5 +80,6 @@ pub(super) fn patient() -> MockAttempts {
         .expect_begin()
         .returning(|_| Ok(Attempt::new(|_| ())));
     attempts.expect_fail().returning(|_| Ok(()));
+    attempts.expect_say_nothing().returning(|_| Ok(()));
     attempts
 }

@@ -75,7 +75,7 @@ pub(super) fn plug(
 fn known(config: &Config, database: Option<&Database>, who: &mut Who) -> Outcome<Known> {
     if let Some(file) = &config.auth.api_keys {
         const NAME: &str = "API_KEYS_FILE";
-        let read = |file: &Path| read(NAME, file, memory::ApiKeys::parse);
+        let read = |file: &Path| read_text(NAME, file, memory::ApiKeys::parse);
         let seen = seen(file);
         let keys = Arc::new(read(file)?);
         let held = keys.clone();
@@ -105,7 +105,7 @@ fn known(config: &Config, database: Option<&Database>, who: &mut Who) -> Outcome
 
 fn signing_keys(file: &Path, who: &mut Who) -> Outcome<Arc<dyn SigningKeys>> {
     const NAME: &str = "SIGNING_KEYS_FILE";
-    let read = |file: &Path| read(NAME, file, memory::SigningKeys::parse);
+    let read = |file: &Path| read_text(NAME, file, memory::SigningKeys::parse);
     let seen = seen(file);
     let keys = Arc::new(read(file)?);
     let held = keys.clone();
@@ -137,8 +137,8 @@ fn tokens(
 
 /// The keys in `JWT_SECRET_FILE`.
 pub(super) fn jwt_keys(algorithm: jwt::Algorithm, file: &Path) -> Result<jwt::Keys, String> {
-    read("JWT_SECRET_FILE", file, |text| {
-        jwt::Keys::parse(algorithm, text.as_bytes())
+    read("JWT_SECRET_FILE", file, |bytes| {
+        jwt::Keys::parse(algorithm, bytes).map_err(|error| error.to_string())
     })
 }
 
@@ -164,15 +164,30 @@ pub(super) fn algorithm(config: &Config) -> jwt::Algorithm {
 }
 
 /// What a file holds, or what is wrong with it, by the name of the setting.
-fn read<T, E: ToString>(
+fn read<T>(
+    name: &str,
+    file: &Path,
+    parse: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<T, String> {
+    let named = |error: String| format!("{name}={}: {error}", file.display());
+    let bytes = fs::read(file).map_err(|error| named(error.to_string()))?;
+    let parsed = match String::from_utf8(bytes) {
+        Ok(text) => parse(Secret::new(text).expose().as_bytes()),
+        Err(error) => parse(error.as_bytes()),
+    };
+    parsed.map_err(named)
+}
+
+/// The same of a file that must be text.
+fn read_text<T, E: ToString>(
     name: &str,
     file: &Path,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<T, String> {
-    let named = |error: String| format!("{name}={}: {error}", file.display());
-    let text = fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
-    let text = Secret::new(text);
-    parse(text.expose()).map_err(|error| named(error.to_string()))
+    read(name, file, |bytes| {
+        let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        parse(text).map_err(|error| error.to_string())
+    })
 }
 
 /// `file`, before it is read for the first time.

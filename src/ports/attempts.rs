@@ -24,6 +24,14 @@ pub trait Attempts: Send + Sync {
     ///
     /// [`Throttled`] if the address has failed too often already; then it is not counted.
     fn fail(&self, peer: Option<IpAddr>) -> Result<(), Throttled>;
+
+    /// Counts a call of `peer` that proves nothing and tries nothing. It has a budget of its own: it
+    /// is no guess, and takes nobody's leave to make one. It never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Throttled`] if there were too many already; then it is not counted.
+    fn say_nothing(&self, peer: Option<IpAddr>) -> Result<(), Throttled>;
 }
 
 /// An attempt that was begun. Unless it is forgiven, its end is a failure: an attempt that is

@@ -31,7 +31,9 @@ pub enum Recall {
     /// It is no guess: it was good not long ago, or it proves that its maker has a secret. Whether
     /// it is good now must be asked.
     Genuine,
-    /// Nothing good.
+    /// It was nobody's a moment ago. Whether it still is must be asked.
+    Refused,
+    /// Nothing.
     Unknown,
 }
 

@@ -59,10 +59,10 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// [`LoadError`], naming the first that cannot be used; all stays as it was then.
+    /// [`LoadError`], naming the first that cannot be used, or that would shut out who is let in
+    /// now; all stays as it was then.
     pub fn reload(&self) -> Result<(), LoadError> {
-        let known = self.trust.borrow().clone();
-        let loaded = Loaded::read(&self.files, &self.clock, known)?;
+        let loaded = Loaded::read(&self.files, &self.clock, Some(&self.loaded()))?;
         let trust = loaded.trust.clone();
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         // After the handshakes have changed: one that still went by what was before has asked to

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use gateway_core::domain::time::Timestamp;
@@ -5,61 +6,83 @@ use metrics::gauge;
 use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use x509_parser::parse_x509_certificate;
-use x509_parser::pem::Pem;
-use x509_parser::prelude::FromDer as _;
-use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::metrics::CERTIFICATE_DAYS;
 
+use super::lists;
 use super::server::Loaded;
 
-/// An operator wants to hear of it this long before.
+/// An operator wants to hear of it this long before. Lists live for days, and are replaced in good
+/// time: of one it is said in the last fifth of its life.
 const SOON_DAYS: f64 = 14.0;
+const LAST_PART: f64 = 0.2;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// When what TLS goes by expires, each by the first of its file.
+/// When what TLS goes by expires.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expiries {
-    days: Vec<(&'static str, f64)>,
+    all: Vec<Expiry>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Expiry {
+    file: &'static str,
+    /// The days that are left.
+    days: f64,
+    /// As soon as fewer than these are left, an operator wants to hear of it.
+    soon: f64,
 }
 
 impl Expiries {
     pub(super) fn of(loaded: &Loaded, now: Timestamp) -> Self {
         let trust = loaded.trust.as_ref();
-        let authorities = trust
-            .map(|trust| ends(&trust.authorities))
-            .unwrap_or_default();
-        let lists = trust.and_then(|trust| trust.crl()).map(updates);
-        let all = [
-            ("server", ends(&loaded.chain)),
-            ("client_ca", authorities),
-            ("crl", lists.unwrap_or_default()),
-        ];
-        let days = all.into_iter().filter_map(|(file, ends)| {
-            let first = ends.into_iter().min()?;
-            Some((file, days_until(first, now)))
+        let authorities = trust.map(|trust| &*trust.authorities).unwrap_or_default();
+        let lists = trust.and_then(|trust| trust.crl()).map(lists::of);
+        let certificates = [("server", &*loaded.chain), ("client_ca", authorities)];
+        let certificates = certificates.into_iter().flat_map(|(file, certificates)| {
+            let ends = certificates.iter().filter_map(end);
+            ends.map(move |end| Expiry {
+                file,
+                days: days(now.as_second(), end),
+                soon: SOON_DAYS,
+            })
         });
-        Self {
-            days: days.collect(),
-        }
+        let lists = lists.unwrap_or_default();
+        let lists = lists.iter().filter_map(|list| {
+            let due = list.due?;
+            Some(Expiry {
+                file: "crl",
+                days: days(now.as_second(), due),
+                soon: SOON_DAYS.min(days(list.from, due) * LAST_PART),
+            })
+        });
+        let mut all: Vec<Expiry> = certificates.chain(lists).collect();
+        all.sort_by(|one, other| one.days.total_cmp(&other.days));
+        Self { all }
     }
 
-    /// The days that are left, by what expires: `server`, `client_ca`, `crl`.
-    pub fn days(&self) -> &[(&'static str, f64)] {
-        &self.days
+    /// The days that are left of the first to expire of each file: `server`, `client_ca`, `crl`.
+    pub fn days(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        first_of_each(self.all.iter()).map(|it| (it.file, it.days))
+    }
+
+    /// What expires soon, or has: of each file the first, with the days that are left.
+    pub fn soon(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let soon = self.all.iter().filter(|it| it.days < it.soon);
+        first_of_each(soon).map(|it| (it.file, it.days))
     }
 
     /// Shows them to whoever reads metrics.
     pub fn show(&self) {
-        for &(file, days) in &self.days {
+        for (file, days) in self.days() {
             gauge!(CERTIFICATE_DAYS, "file" => file).set(days);
         }
     }
 
     /// Warns of what expires soon, or has.
     pub fn warn(&self) {
-        for &(file, days) in self.days.iter().filter(|(_, days)| *days < SOON_DAYS) {
+        for (file, days) in self.soon() {
             let days = format!("{days:.1}");
             if days.starts_with('-') {
                 warn!(
@@ -76,29 +99,21 @@ impl Expiries {
     }
 }
 
-/// Unix seconds at which certificates end; one that cannot be read never does.
-fn ends(certificates: &[CertificateDer<'_>]) -> Vec<i64> {
-    let ends = certificates.iter().filter_map(|certificate| {
-        let (_, parsed) = parse_x509_certificate(certificate).ok()?;
-        Some(parsed.validity().not_after.timestamp())
-    });
-    ends.collect()
+fn first_of_each<'a>(all: impl Iterator<Item = &'a Expiry>) -> impl Iterator<Item = &'a Expiry> {
+    let mut told = HashSet::new();
+    all.filter(move |it| told.insert(it.file))
 }
 
-/// Unix seconds at which new lists are due.
-fn updates(pem: &[u8]) -> Vec<i64> {
-    let blocks = Pem::iter_from_buffer(pem).filter_map(Result::ok);
-    let due = blocks.filter_map(|block| {
-        let (_, list) = CertificateRevocationList::from_der(&block.contents).ok()?;
-        list.next_update().map(|due| due.timestamp())
-    });
-    due.collect()
+/// The Unix second at which `certificate` ends; one that cannot be read never does.
+fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    Some(parsed.validity().not_after.timestamp())
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "seconds of a few thousand years are exact"
 )]
-fn days_until(second: i64, now: Timestamp) -> f64 {
-    (second - now.as_second()) as f64 / DAY.as_secs_f64()
+fn days(from: i64, to: i64) -> f64 {
+    (to - from) as f64 / DAY.as_secs_f64()
 }

@@ -9,6 +9,7 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{Error, InconsistentKeys};
 
+use super::faults;
 use super::files::{File, Files, LoadError};
 use super::trust::Trust;
 
@@ -25,15 +26,29 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads all files; what they hold is taken whole, or not at all.
+    /// Reads all files; what they hold is taken whole, or not at all. It may be no good, but only
+    /// as far as what is `known` is no good either.
     pub(super) fn read(
         files: &Files,
         clock: &Arc<dyn Clock>,
-        known: Option<Arc<Trust>>,
+        known: Option<&Self>,
+    ) -> Result<Self, LoadError> {
+        let new = Self::parse(files, clock, known)?;
+        if let Some(known) = known {
+            faults::expect_no_worse(files, known, &new, clock.now())?;
+        }
+        Ok(new)
+    }
+
+    fn parse(
+        files: &Files,
+        clock: &Arc<dyn Clock>,
+        known: Option<&Self>,
     ) -> Result<Self, LoadError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let chain = files.chain()?;
         let key = certified(files, chain.clone(), &provider)?;
+        let known = known.and_then(|known| known.trust.as_ref());
         let trust = files.clients.as_ref();
         let trust = trust.map(|clients| Trust::load(files, clients, &provider, known));
         let trust = trust.transpose()?;

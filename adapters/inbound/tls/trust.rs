@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use gateway_core::domain::time::Timestamp;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
+use super::faults::{self, Fault};
 use super::files::{ClientAuth, ClientFiles, File, Files, LoadError};
 
 /// Whose certificates count, and which of them do no more.
@@ -25,13 +27,13 @@ impl Trust {
         files: &Files,
         clients: &ClientFiles,
         provider: &Arc<CryptoProvider>,
-        known: Option<Arc<Self>>,
+        known: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, LoadError> {
         let ca = files.read(File::ClientCa)?;
         let crl = clients.crl.as_ref().map(|_| files.read(File::Crl));
         let crl = crl.transpose()?;
         if let Some(known) = known.filter(|known| known.ca == ca && known.crl == crl) {
-            return Ok(known);
+            return Ok(known.clone());
         }
         let authorities = files.all(File::ClientCa, &ca)?;
         let mut roots = RootCertStore::empty();
@@ -61,6 +63,12 @@ impl Trust {
     /// What the file of revoked certificates held.
     pub(super) fn crl(&self) -> Option<&[u8]> {
         self.crl.as_deref()
+    }
+
+    /// Of which CAs no certificate counts at `now`, for want of a list that does.
+    pub(super) fn faults(&self, now: Timestamp) -> Vec<Fault> {
+        self.crl()
+            .map_or_else(Vec::new, |lists| faults::of(&self.authorities, lists, now))
     }
 
     /// Whether the certificate at the head of `chain` counts at `now`.

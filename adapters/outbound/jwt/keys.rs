@@ -3,6 +3,7 @@ use std::fmt;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm as Signature, DecodingKey};
+use sha2::{Digest as _, Sha256};
 
 /// How tokens are signed. One of these, and it is the operator who says which.
 #[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
@@ -60,9 +61,19 @@ impl Algorithm {
 pub struct Keys {
     algorithm: Algorithm,
     /// The one of a file that holds no more, for tokens that name any key, or none.
-    only: Option<DecodingKey>,
-    named: HashMap<String, DecodingKey>,
+    only: Option<Key>,
+    named: HashMap<String, Key>,
 }
+
+/// One of them.
+pub(super) struct Key {
+    pub(super) decoding: DecodingKey,
+    /// What it is known by: not what it is, which may be secret.
+    pub(super) print: Print,
+}
+
+/// The SHA-256 of a key, or of all.
+pub(super) type Print = [u8; 32];
 
 /// Why a file of keys is of no use. It shows nothing of a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,8 +165,35 @@ impl Keys {
     }
 
     /// The key of this name. A name only ever picks one of these.
-    pub(super) fn find(&self, name: Option<&str>) -> Option<&DecodingKey> {
+    pub(super) fn find(&self, name: Option<&str>) -> Option<&Key> {
         self.only.as_ref().or_else(|| self.named.get(name?))
+    }
+
+    /// Whether a key of this print is among them, by whatever name.
+    pub(super) fn hold(&self, print: &Print) -> bool {
+        let mut all = self.only.iter().chain(self.named.values());
+        all.any(|key| key.print == *print)
+    }
+
+    /// The print of all, names included.
+    pub(super) fn print(&self) -> Print {
+        let mut named: Vec<(&str, &Print)> = self
+            .named
+            .iter()
+            .map(|(name, key)| (name.as_str(), &key.print))
+            .collect();
+        named.sort_unstable();
+        let mut all = Sha256::new();
+        if let Some(key) = &self.only {
+            all.update(key.print);
+        }
+        for (name, print) in named {
+            // Prints are of one length and lengths come first, so that no two sets read alike.
+            all.update(name.len().to_be_bytes());
+            all.update(name);
+            all.update(print);
+        }
+        all.finalize().into()
     }
 }
 
@@ -166,7 +204,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-fn secret(bytes: &[u8], needed: usize) -> Result<DecodingKey, KeysError> {
+fn secret(bytes: &[u8], needed: usize) -> Result<Key, KeysError> {
     if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
         return Err(KeysError::NoSecret);
     }
@@ -174,10 +212,13 @@ fn secret(bytes: &[u8], needed: usize) -> Result<DecodingKey, KeysError> {
     if found < needed {
         return Err(KeysError::ShortSecret { needed, found });
     }
-    Ok(DecodingKey::from_secret(bytes))
+    Ok(Key {
+        decoding: DecodingKey::from_secret(bytes),
+        print: Sha256::digest(bytes).into(),
+    })
 }
 
-fn public_key(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, KeysError> {
+fn public_key(algorithm: Algorithm, pem: &[u8]) -> Result<Key, KeysError> {
     let key = match algorithm {
         Algorithm::Rs256 | Algorithm::Ps256 => DecodingKey::from_rsa_pem(pem),
         Algorithm::Es256 => DecodingKey::from_ec_pem(pem),
@@ -186,18 +227,30 @@ fn public_key(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, KeysError
             return Err(KeysError::NoPublicKey);
         }
     };
-    key.map_err(|_| KeysError::NoPublicKey)
+    Ok(Key {
+        decoding: key.map_err(|_| KeysError::NoPublicKey)?,
+        print: Sha256::digest(pem.trim_ascii()).into(),
+    })
 }
 
-fn read(algorithm: Algorithm, key: &Jwk) -> Result<DecodingKey, KeysError> {
-    let read = DecodingKey::from_jwk(key).map_err(|error| KeysError::NoSet(error.to_string()))?;
+fn read(algorithm: Algorithm, key: &Jwk) -> Result<Key, KeysError> {
+    let decoding =
+        DecodingKey::from_jwk(key).map_err(|error| KeysError::NoSet(error.to_string()))?;
     if let Some(needed) = algorithm.secret_len() {
-        let found = read.try_get_as_bytes().map_or(0, <[u8]>::len);
+        let bytes = decoding.try_get_as_bytes().unwrap_or_default();
+        let found = bytes.len();
         if found < needed {
             return Err(KeysError::ShortSecret { needed, found });
         }
+        let print = Sha256::digest(bytes).into();
+        return Ok(Key { decoding, print });
     }
-    Ok(read)
+    let public = serde_json::to_vec(&key.algorithm);
+    let public = public.map_err(|error| KeysError::NoSet(error.to_string()))?;
+    Ok(Key {
+        decoding,
+        print: Sha256::digest(public).into(),
+    })
 }
 
 /// Whether a key may verify something, as far as it says what it is for.

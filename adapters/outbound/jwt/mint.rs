@@ -99,7 +99,7 @@ impl Minter {
         let token = token.map_err(|_| MintError::NoPrivateKey)?;
         // Nobody is helped by one that is refused later.
         let verified = self.verifier.claims(&token);
-        let told = verified.and_then(|claims| claims.worker(seconds(now), max));
+        let told = verified.and_then(|(claims, _)| claims.worker(seconds(now), max));
         match told {
             Some(told) if told == *worker => Ok(Secret::new(token)),
             _ => Err(MintError::Misfit),

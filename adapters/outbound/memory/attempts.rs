@@ -28,31 +28,45 @@ const TELL_AGAIN: Duration = Duration::from_mins(1);
 /// Failures are forgotten one by one, at an even pace, so that no more than twice the budget
 /// fails in any minute.
 pub struct Attempts {
-    addresses: Guarded<LruCache<IpAddr, Arc<Address>>>,
+    /// Those that try something.
+    guessing: Addresses,
+    /// Those that try nothing.
+    silent: Addresses,
     budget: f64,
 }
+
+type Addresses = Guarded<LruCache<IpAddr, Arc<Address>>>;
 
 impl Attempts {
     /// Lets each address fail `per_minute` times a minute, and as often at once.
     pub fn new(per_minute: u32) -> Self {
         Self {
-            addresses: Guarded::new(LruCache::new(MAX_ADDRESSES)),
+            guessing: Guarded::new(LruCache::new(MAX_ADDRESSES)),
+            silent: Guarded::new(LruCache::new(MAX_ADDRESSES)),
             budget: f64::from(per_minute.max(1)),
         }
     }
 
-    fn address(&self, peer: Option<IpAddr>) -> Arc<Address> {
-        let mut addresses = self.addresses.lock();
+    fn address(&self, among: &Addresses, peer: Option<IpAddr>) -> Arc<Address> {
+        let mut addresses = among.lock();
         addresses
             .get_or_insert(network(peer), || Arc::new(Address::new(self.budget)))
             .clone()
+    }
+
+    fn count(&self, among: &Addresses, peer: Option<IpAddr>) -> Result<(), Throttled> {
+        let address = self.address(among, peer);
+        let mut state = address.state.lock();
+        state.expect_leave()?;
+        state.failed += 1.0;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl ports::Attempts for Attempts {
     async fn begin(&self, peer: Option<IpAddr>) -> Result<Attempt, Throttled> {
-        let address = self.address(peer);
+        let address = self.address(&self.guessing, peer);
         if address.lend()? {
             return Ok(address.attempt());
         }
@@ -70,11 +84,11 @@ impl ports::Attempts for Attempts {
     }
 
     fn fail(&self, peer: Option<IpAddr>) -> Result<(), Throttled> {
-        let address = self.address(peer);
-        let mut state = address.state.lock();
-        state.expect_leave()?;
-        state.failed += 1.0;
-        Ok(())
+        self.count(&self.guessing, peer)
+    }
+
+    fn say_nothing(&self, peer: Option<IpAddr>) -> Result<(), Throttled> {
+        self.count(&self.silent, peer)
     }
 }
 

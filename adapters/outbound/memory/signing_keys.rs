@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::identity::Secret;
-use gateway_core::ports::{self, AuthError};
+use gateway_core::ports::{self, AuthError, SigningKey};
 
 use crate::outbound::swapped::Swapped;
 
@@ -85,7 +85,14 @@ impl ports::SigningKeys for SigningKeys {
         self.secrets.get().get(worker).cloned()
     }
 
-    async fn secret(&self, worker: &WorkerId) -> Result<Option<Secret>, AuthError> {
+    async fn secret(&self, worker: &WorkerId) -> Result<SigningKey, AuthError> {
+        Ok(SigningKey {
+            secret: self.secret_now(worker).await?,
+            current: true,
+        })
+    }
+
+    async fn secret_now(&self, worker: &WorkerId) -> Result<Option<Secret>, AuthError> {
         Ok(ports::SigningKeys::recall(self, worker))
     }
 }

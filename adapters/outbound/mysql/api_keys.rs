@@ -80,6 +80,7 @@ impl Authenticator for ApiKeys {
             Some(Old::Fresh(owner)) if owner.is_over() => Recall::Unknown,
             Some(Old::Fresh(owner)) => Recall::Good(owner.worker),
             Some(Old::Last(_)) => Recall::Genuine,
+            Some(Old::Nobody) => Recall::Refused,
             None => Recall::Unknown,
         }
     }
@@ -87,8 +88,14 @@ impl Authenticator for ApiKeys {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         let key = key(credential).ok_or(AuthError::Rejected)?;
         let digest = digest(key);
-        let found = self.known.find(digest, self.lookup.owner(key, &digest));
-        let owner = found.await?.filter(|owner| !owner.is_over());
+        let ask = || self.lookup.owner(key, &digest);
+        let found = self.known.find(digest, ask()).await?;
+        let owner = match found.answer.filter(|owner| !owner.is_over()) {
+            // It may have been given more time since.
+            None if !found.current => self.known.find_now(digest, ask()).await?,
+            owner => owner,
+        };
+        let owner = owner.filter(|owner| !owner.is_over());
         owner.map(|owner| owner.worker).ok_or(AuthError::Rejected)
     }
 }

@@ -9,13 +9,13 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl as _;
 use gateway_core::domain::id::WorkerId;
 use gateway_core::domain::identity::Secret;
-use gateway_core::ports::{AuthError, SigningKeys, WorkerDirectory};
+use gateway_core::ports::{AuthError, SigningKey, SigningKeys, WorkerDirectory};
 
 use super::api_keys::{ApiKeySettings, ApiKeys};
 use super::digest::{Digest, digest};
 use super::link::Link;
 use super::questions::{LookupError, Questions, is_disabled};
-use super::remembered::{Old, Remembered};
+use super::remembered::{Found, Old, Remembered};
 use crate::outbound::breaker::Breaker;
 
 /// How the column compares texts is not ours to say.
@@ -71,7 +71,7 @@ impl Workers {
         }
     }
 
-    async fn standing(&self, worker: &WorkerId) -> Result<Option<Standing>, AuthError> {
+    async fn standing(&self, worker: &WorkerId) -> Result<Found<Standing>, AuthError> {
         let key = digest(worker.as_str());
         self.known.find(key, self.look_up(worker)).await
     }
@@ -99,12 +99,23 @@ impl Workers {
 impl SigningKeys for Workers {
     fn recall(&self, worker: &WorkerId) -> Option<Secret> {
         // An old one proves as well that whoever has it is no stranger.
-        let (Old::Fresh(standing) | Old::Last(standing)) = self.old(worker)?;
-        standing.secret
+        match self.old(worker)? {
+            Old::Fresh(standing) | Old::Last(standing) => standing.secret,
+            Old::Nobody => None,
+        }
     }
 
-    async fn secret(&self, worker: &WorkerId) -> Result<Option<Secret>, AuthError> {
+    async fn secret(&self, worker: &WorkerId) -> Result<SigningKey, AuthError> {
         let standing = self.standing(worker).await?;
+        Ok(SigningKey {
+            secret: standing.answer.and_then(|standing| standing.secret),
+            current: standing.current,
+        })
+    }
+
+    async fn secret_now(&self, worker: &WorkerId) -> Result<Option<Secret>, AuthError> {
+        let key = digest(worker.as_str());
+        let standing = self.known.find_now(key, self.look_up(worker)).await?;
         Ok(standing.and_then(|standing| standing.secret))
     }
 }
@@ -116,6 +127,6 @@ impl WorkerDirectory for Workers {
     }
 
     async fn knows(&self, worker: &WorkerId) -> Result<bool, AuthError> {
-        Ok(self.standing(worker).await?.is_some())
+        Ok(self.standing(worker).await?.answer.is_some())
     }
 }

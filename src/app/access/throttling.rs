@@ -1,5 +1,6 @@
 //! What failures cost, and whom.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ fn presented(keys: &[&str]) -> Presented {
     }
 }
 
-/// Remembers `good`, knows that `was good` was so, and tells of `right` if it is asked.
+/// Remembers `good`, knows that `was good` was so, and that `right again` and `refused` were not, and tells of `right` if it is asked.
 fn doorman() -> MockAuthenticator {
     let text = |credential: &Credential| match credential {
         Credential::Key(secret) => secret.expose().to_owned(),
@@ -39,12 +40,13 @@ fn doorman() -> MockAuthenticator {
         .returning(move |credential| match text(credential).as_str() {
             "good" => Recall::Good(worker("w-1")),
             "was good" => Recall::Genuine,
+            "refused" | "right again" => Recall::Refused,
             _ => Recall::Unknown,
         });
     authenticator
         .expect_authenticate()
         .returning(move |credential| match text(credential).as_str() {
-            "right" => Ok(worker("w-2")),
+            "right" | "right again" => Ok(worker("w-2")),
             "down" => Err(AuthError::Unavailable("lost the list".into())),
             _ => Err(AuthError::Rejected),
         });
@@ -77,6 +79,7 @@ fn counted() -> (MockAttempts, Ends) {
         failed.lock().expect("is not poisoned").push(true);
         Ok(())
     });
+    attempts.expect_say_nothing().returning(|_| Ok(()));
     (attempts, ends)
 }
 
@@ -84,6 +87,7 @@ fn spent() -> MockAttempts {
     let mut attempts = MockAttempts::new();
     attempts.expect_begin().returning(|_| Err(SPENT));
     attempts.expect_fail().returning(|_| Err(SPENT));
+    attempts.expect_say_nothing().returning(|_| Err(SPENT));
     attempts
 }
 
@@ -94,9 +98,16 @@ async fn only_a_rejection_costs_something() {
         (&["right"], &[false]),
         (&["down"], &[false]),
         (&["wrong"], &[true]),
-        (&["wrong", "right"], &[true, false]),
+        (&["wrong", "wrong"], &[true, true]),
+        (&["wrong", "down"], &[true]),
         (&["was good"], &[true]),
-        (&[], &[true]),
+        // Whoever is somebody does not guess, and whoever says nothing does not either.
+        (&["wrong", "right"], &[false]),
+        (&["wrong", "good"], &[false]),
+        (&["refused", "good"], &[]),
+        (&["refused", "right"], &[false]),
+        (&["refused"], &[true]),
+        (&[], &[]),
     ] {
         let (attempts, ends) = counted();
         let access = access(attempts, doorman(), journal().0);
@@ -131,5 +142,62 @@ async fn what_is_known_to_be_good_is_let_in_whoever_fails_beside_it() {
     for keys in [&["good"][..], &["wrong", "good"]] {
         let found = access.identify(&presented(keys)).await;
         assert_eq!(found.expect("is known").worker, worker("w-1"), "{keys:?}");
+    }
+}
+
+/// The order of the ways decides who somebody is, also where a later one is known to be good.
+#[pollster::test]
+async fn what_comes_first_is_looked_at_first() {
+    for (keys, owner) in [
+        (&["right", "good"][..], "w-2"),
+        (&["wrong", "good"], "w-1"),
+        (&["down", "good"], "w-1"),
+        // What was nobody's a moment ago is asked for again where all depends on it.
+        (&["right again", "good"], "w-1"),
+        (&["right again", "wrong"], "w-2"),
+        (&["right again"], "w-2"),
+    ] {
+        let (journal, events) = journal();
+        let access = access(counted().0, doorman(), journal);
+        let found = access.identify(&presented(keys)).await;
+        assert_eq!(found.expect("is known").worker, worker(owner), "{keys:?}");
+        let noted = audited(&events).len();
+        let wrong = matches!(keys, ["wrong" | "right again", "good"] | [_, "wrong"]);
+        assert_eq!(noted, usize::from(wrong), "{keys:?}");
+    }
+}
+
+/// Others from there have all leave there is, and nobody who is known waits for that.
+#[test]
+fn who_is_known_does_not_wait_for_others() {
+    let access = Access {
+        attempts: Arc::new(Busy),
+        ..access(spent(), doorman(), journal().0)
+    };
+
+    let presented = presented(&["wrong", "good"]);
+    let mut found = Box::pin(access.identify(&presented));
+    let told = found.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(
+        matches!(&told, Poll::Ready(Ok(caller)) if caller.worker == worker("w-1")),
+        "{told:?}"
+    );
+}
+
+/// Has no leave left, and makes everybody wait for it.
+struct Busy;
+
+#[async_trait::async_trait]
+impl Attempts for Busy {
+    async fn begin(&self, _: Option<IpAddr>) -> Result<Attempt, Throttled> {
+        std::future::pending().await
+    }
+
+    fn fail(&self, _: Option<IpAddr>) -> Result<(), Throttled> {
+        Ok(())
+    }
+
+    fn say_nothing(&self, _: Option<IpAddr>) -> Result<(), Throttled> {
+        Ok(())
     }
 }

@@ -11,8 +11,9 @@ use crate::domain::time::Timestamp;
 const TOLERANCE: u64 = 5 * 60;
 
 /// For how long a nonce must be remembered: whatever is older is refused for its time, and it may
-/// be signed as much too late as too early.
-pub const NONCE_MEMORY: Duration = Duration::from_secs(2 * TOLERANCE);
+/// be signed as much too late as too early. Times are told in whole seconds, and whoever remembers
+/// may count by another clock: so a minute more.
+pub const NONCE_MEMORY: Duration = Duration::from_secs(2 * TOLERANCE + 60);
 
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 128;

@@ -6,6 +6,7 @@ mod protocols;
 mod refusals;
 mod reload;
 mod sessions;
+mod stale;
 mod start;
 mod swap;
 

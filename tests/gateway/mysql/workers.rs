@@ -1,9 +1,17 @@
 //! Which workers there are, and what they sign with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_adapters::outbound::mysql::Workers;
-use gateway_core::ports::{AuthError, SigningKeys, WorkerDirectory};
+use gateway_adapters::outbound::{SystemClock, memory};
+use gateway_core::app::Signatures;
+use gateway_core::domain::identity::{Credential, Secret, Signature};
+use gateway_core::ports::{
+    AuthError, Authenticator as _, Clock as _, SigningKeys, WorkerDirectory,
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use crate::support::servers::{Database, MariaDb, until};
 use crate::support::worker_id;
@@ -22,8 +30,9 @@ async fn add(database: &Database, worker: &str, secret: &str) {
 /// What `worker` signs with; `-` for nothing, `?` if it cannot be told.
 async fn secret(workers: &Workers, worker: &str) -> String {
     match workers.secret(&worker_id(worker)).await {
-        Ok(Some(secret)) => secret.expose().to_owned(),
-        Ok(None) => "-".to_owned(),
+        Ok(key) => key
+            .secret
+            .map_or("-".to_owned(), |secret| secret.expose().to_owned()),
         Err(AuthError::Unavailable(_)) => "?".to_owned(),
         Err(AuthError::Rejected) => panic!("an answer that it does not give"),
     }
@@ -106,4 +115,67 @@ async fn while_nobody_can_be_asked_nobody_is_unknown() {
         assert_eq!(secret(&workers, "w-2").await, "?");
         assert_eq!(known(&workers, "w-2").await, "?");
     }
+}
+
+/// Their secrets are changed while the old ones are remembered: they are let in, and nobody is
+/// turned away for what was so before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_changed_counts_at_once() {
+    let database = MariaDb::shared().await.database().await;
+    let workers = Arc::new(Workers::new(database.link().await, CACHE, STALE));
+    add(&database, "w-1", "the old secret").await;
+    database.add_worker("w-2", "a key").await;
+    for worker in ["w-1", "w-2", "w-3"] {
+        let known = secret(&workers, worker).await;
+        assert_eq!(known == "the old secret", worker == "w-1", "{known}");
+    }
+    add(&database, "w-3", "").await;
+    database
+        .query("UPDATE workers SET secret_key = 'the new secret'")
+        .await;
+
+    let clock = Arc::new(SystemClock);
+    let signatures = Signatures::new(workers, Arc::new(memory::Nonces::default()), clock.clone());
+    for worker in ["w-1", "w-2", "w-3"] {
+        let signed = signed(worker, clock.now().as_second(), "the new secret");
+        let told = signatures.authenticate(&signed).await;
+        assert_eq!(told.expect("is let in"), worker_id(worker));
+        let old = self::signed(worker, clock.now().as_second(), "the old secret");
+        let told = signatures.authenticate(&old).await;
+        assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+    }
+}
+
+/// What is remembered may be wrong, and there is nobody to ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_can_be_asked_no_signature_is_wrong() {
+    let server = MariaDb::start().await;
+    let database = server.database().await;
+    let workers = Arc::new(Workers::new(database.link().await, CACHE, STALE));
+    add(&database, "w-1", "the old secret").await;
+    assert_eq!(secret(&workers, "w-1").await, "the old secret");
+
+    server.kill();
+    let clock = Arc::new(SystemClock);
+    let signatures = Signatures::new(workers, Arc::new(memory::Nonces::default()), clock.clone());
+    let new = signed("w-1", clock.now().as_second(), "the new secret");
+    let told = signatures.authenticate(&new).await;
+    assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
+    let old = signed("w-1", clock.now().as_second(), "the old secret");
+    let told = signatures.authenticate(&old).await;
+    assert_eq!(told.expect("is let in"), worker_id("w-1"));
+}
+
+fn signed(worker: &str, at: i64, secret: &str) -> Credential {
+    const NONCE: &str = "a-nonce";
+    let mut hmac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("takes any key");
+    hmac.update(format!("{worker}\n{at}\n{NONCE}").as_bytes());
+    let mac = hmac.finalize().into_bytes();
+    let mac: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    Credential::Signature(Signature {
+        worker: worker_id(worker),
+        timestamp: at.to_string(),
+        nonce: NONCE.to_owned(),
+        mac: Secret::new(mac),
+    })
 }

@@ -146,6 +146,11 @@ impl Ca {
 
     /// The list of those it has revoked, as PEM; a new one is due in so many days.
     pub(crate) fn crl(&self, revoked: &[&Paper], due: i32) -> String {
+        self.crl_of_days(revoked, (-3, due))
+    }
+
+    /// The same, from when to when it is good in days from now.
+    pub(crate) fn crl_of_days(&self, revoked: &[&Paper], (from, due): (i32, i32)) -> String {
         let revoked = revoked.iter().map(|paper| RevokedCertParams {
             serial_number: paper.serial.clone(),
             revocation_time: days_from_now(-3).into(),
@@ -153,7 +158,7 @@ impl Ca {
             invalidity_date: None,
         });
         let list = CertificateRevocationListParams {
-            this_update: days_from_now(-3).into(),
+            this_update: days_from_now(from).into(),
             next_update: days_from_now(due).into(),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,

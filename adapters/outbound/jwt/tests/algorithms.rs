@@ -143,7 +143,7 @@ fn a_set_holds_keys_of_every_kind() {
         let jwk = |pair: &Pair, name: &str| {
             let keys = Keys::parse(*set, &pair.public).expect("are keys");
             let key = keys.find(None).expect("is the only one");
-            let mut jwk = Jwk::from_decoding_key(key, None).expect("has a form");
+            let mut jwk = Jwk::from_decoding_key(&key.decoding, None).expect("has a form");
             jwk.common.key_id = Some(name.to_owned());
             jwk
         };

@@ -59,9 +59,8 @@ fn ten_thousand_names_that_are_made_up_change_nothing() {
         let token = named(Some(&format!("made-up-{number}")), 'a');
         assert_eq!(owner(&tokens, &token), None);
     }
-    let verifier = tokens.verifier.get();
-    verifier.good.run_pending_tasks();
-    assert_eq!(verifier.good.entry_count(), 0);
+    tokens.good.run_pending_tasks();
+    assert_eq!(tokens.good.entry_count(), 0);
     assert!(owner(&tokens, &named(Some("old"), 'a')).is_some());
 }
 
@@ -82,4 +81,41 @@ fn a_token_brings_no_key_of_its_own() {
         let token = encode(&header, &claims, &key).expect("signs");
         assert_eq!(owner(&tokens, &token), None, "{name:?}");
     }
+}
+
+/// Those who come in by tokens must not be stopped by the failures of others while keys change.
+#[test]
+fn a_token_whose_key_stays_is_no_guess_when_others_change() {
+    let keys = |names: &[(&str, char)]| {
+        let keys = Keys::parse(Algorithm::Hs256, &set_of(names));
+        keys.expect("are keys")
+    };
+    let tokens = two_keys();
+    let [old, new] = [("old", 'a'), ("new", 'b')].map(|(name, letter)| {
+        let token = named(Some(name), letter);
+        assert!(owner(&tokens, &token).is_some());
+        credential(&token)
+    });
+    let w = WorkerId::parse("w").expect("is an identifier");
+
+    tokens.replace(keys(&[("new", 'b'), ("old", 'a')]));
+    for token in [&old, &new] {
+        assert_eq!(
+            tokens.recall(token),
+            Recall::Good(w.clone()),
+            "all is as it was"
+        );
+    }
+    tokens.replace(keys(&[("new", 'b'), ("newest", 'c')]));
+    assert_eq!(tokens.recall(&old), Recall::Unknown, "its key is gone");
+    assert_eq!(tokens.recall(&new), Recall::Genuine);
+    let told = pollster::block_on(tokens.authenticate(&new));
+    assert_eq!(told.expect("is good"), w);
+    assert_eq!(tokens.recall(&new), Recall::Good(w));
+
+    // The name is another key's now: it is to be verified, and is not good.
+    tokens.replace(keys(&[("new", 'c'), ("other", 'b')]));
+    assert_eq!(tokens.recall(&new), Recall::Genuine);
+    let told = pollster::block_on(tokens.authenticate(&new));
+    assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
 }

@@ -46,6 +46,21 @@ async fn an_address_may_fail_so_often_and_no_more() {
     assert!(attempts.fail(one).expect_err("may not").newly);
 }
 
+/// T13: whoever tries nothing takes no leave from others, and may do so no more often than they fail.
+#[tokio::test(start_paused = true)]
+async fn saying_nothing_has_a_budget_of_its_own() {
+    let attempts = Attempts::new(10);
+    for _ in 0..10 {
+        attempts.say_nothing(None).expect("may say nothing");
+    }
+    assert!(attempts.say_nothing(None).expect_err("may not").newly);
+
+    for _ in 0..10 {
+        drop(attempts.begin(None).await.expect("may try"));
+    }
+    attempts.begin(None).await.expect_err("may not");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_forgiven_costs_nothing() {
     let attempts = Attempts::new(2);
@@ -89,7 +104,14 @@ async fn nobody_waits_for_long_nor_among_too_many() {
     waited.sort();
     assert_eq!(waited[0], Duration::ZERO, "one is too many");
     assert!(waited[1..].iter().all(|waited| *waited >= PATIENCE));
-    assert_eq!(attempts.address(None).state.lock().waiting, 0);
+    assert_eq!(
+        attempts
+            .address(&attempts.guessing, None)
+            .state
+            .lock()
+            .waiting,
+        0
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +149,7 @@ fn the_addresses_are_bounded() {
         let peer = Ipv4Addr::from_bits(number).into();
         attempts.fail(Some(peer)).expect("may fail");
     }
-    assert_eq!(attempts.addresses.lock().len(), MAX_ADDRESSES.get());
+    assert_eq!(attempts.guessing.lock().len(), MAX_ADDRESSES.get());
     let last = Ipv4Addr::from_bits(69_999).into();
     attempts.fail(Some(last)).expect_err("is remembered");
 }

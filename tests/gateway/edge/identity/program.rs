@@ -70,6 +70,20 @@ async fn a_token_that_is_minted_opens_and_new_keys_close_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_need_not_be_text() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let file = folder.path().join("jwt");
+    fs::write(&file, [0xff_u8; 64]).expect("writes");
+    let mut settings = vec![("JWT_SECRET_FILE", text(&file))];
+    settings.extend(ISSUED);
+    let program = Program::start(&settings).await;
+
+    let token = bearer(&mint(&settings, &[]).await);
+    call(&program, &token).await.expect("is let in");
+    program.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_pair_signs_with_the_half_that_the_gateway_does_not_have() {
     let folder = tempfile::tempdir().expect("makes a folder");
     let (public, private) = (folder.path().join("public"), folder.path().join("private"));
