@@ -1,4 +1,6 @@
 mod limits;
+mod recall;
+mod renew;
 
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use crate::domain::identity::{Caller, Credential, Presented};
 use crate::ports::{Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
 
 pub(super) use limits::Limited;
+pub use recall::Recalled;
 
 /// Who is calling, and may they?
 pub struct Access {

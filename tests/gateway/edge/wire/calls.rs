@@ -82,6 +82,7 @@ async fn a_message_that_does_not_come_is_not_waited_for() {
         let call = gateway.worker("w-1").begin_call(rpc);
         let overdue = soon(call).await.expect_err("is overdue");
         assert_eq!(overdue.code(), Code::DeadlineExceeded, "{rpc}");
+        assert!(overdue.metadata().contains_key("x-request-id"), "{rpc}");
     }
     neighbour.was_served().await;
     gateway.stop().await;
@@ -219,13 +220,14 @@ async fn a_call_that_panics_takes_nobody_with_it() {
         let failed = worker.beat(0).await.expect_err("panics");
         assert_eq!(failed.code(), Code::Internal);
         assert!(!failed.message().contains("test"), "{failed:?}");
+        assert!(failed.metadata().contains_key("x-request-id"));
     }
     gateway.worker("w-2").beat(0).await.expect("is served");
     gateway.stop().await;
 }
 
 /// A client that leaves the frames to a library, and the rest to us.
-async fn client(gateway: &Gateway) -> SendRequest<bytes::Bytes> {
+pub(in crate::edge) async fn client(gateway: &Gateway) -> SendRequest<bytes::Bytes> {
     let handshake = h2::client::handshake(connect(gateway).await).await;
     let (calls, connection) = handshake.expect("begins");
     // It ends with its client, or with the gateway.
@@ -233,7 +235,7 @@ async fn client(gateway: &Gateway) -> SendRequest<bytes::Bytes> {
     calls.ready().await.expect("is ready")
 }
 
-fn call(path: &str) -> Request<()> {
+pub(in crate::edge) fn call(path: &str) -> Request<()> {
     Request::post(format!("http://gateway{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
