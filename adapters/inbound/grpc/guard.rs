@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use gateway_core::domain::identity::RequestId;
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
@@ -85,7 +86,7 @@ where
 fn failed() -> Response<Body> {
     let request = request_id::current();
     tracing::error!(
-        request = request.as_ref().map(|id| id.as_str()),
+        request = request.as_ref().map(RequestId::as_str),
         "a call panicked"
     );
     Status::internal("the gateway has a fault").into_http()

@@ -126,9 +126,7 @@ pub async fn serve(
         open: settings.open,
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
-    let guard = GuardLayer {
-        timeout: settings.limits.request_timeout,
-    };
+    let guard = guard(&settings);
     let health = HealthReporter::new();
     let routes = routes(&health, service, settings.reflection)?;
     let port = Port {
@@ -201,6 +199,12 @@ fn calls(
         heartbeat_interval: settings.heartbeat_interval,
         stop: stop.clone(),
         in_flight: in_flight.clone(),
+    }
+}
+
+fn guard(settings: &Settings) -> GuardLayer {
+    GuardLayer {
+        timeout: settings.limits.request_timeout,
     }
 }
 

@@ -56,7 +56,11 @@ mod tests {
             .returning(|credential| match credential {
                 Credential::Key(key) if key.expose() == "good" => Recall::Good(worker("w-1")),
                 Credential::Key(key) if key.expose() == "was good" => Recall::Genuine,
-                _ => Recall::Unknown,
+                Credential::Key(_)
+                | Credential::Token(_)
+                | Credential::Certificate(_)
+                | Credential::Signature(_)
+                | Credential::Claim(_) => Recall::Unknown,
             });
         Access {
             attempts: Arc::new(patient()),

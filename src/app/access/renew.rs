@@ -49,7 +49,11 @@ mod tests {
                 Credential::Key(key) if key.expose() == "down" => {
                     Err(AuthError::Unavailable("lost the list".into()))
                 }
-                _ => Err(AuthError::Rejected),
+                Credential::Key(_)
+                | Credential::Token(_)
+                | Credential::Certificate(_)
+                | Credential::Signature(_)
+                | Credential::Claim(_) => Err(AuthError::Rejected),
             });
         Access {
             // Whoever asks it for leave is a panic.

@@ -171,13 +171,13 @@ mod tests {
         })
     }
 
-    fn from(address: &str) -> Option<IpAddr> {
-        Some(address.parse().expect("is an address"))
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("is an address")
     }
 
     /// One that finds a place at once.
-    fn at_once(strangers: &Arc<Strangers>, address: &str) -> Option<Stranger> {
-        strangers.enter(from(address)).now_or_never()?.ok()
+    fn at_once(strangers: &Arc<Strangers>, from: &str) -> Option<Stranger> {
+        strangers.enter(Some(address(from))).now_or_never()?.ok()
     }
 
     #[tokio::test]
@@ -186,9 +186,9 @@ mod tests {
         let first = at_once(&strangers, "192.0.2.1").expect("has a place");
         let _second = at_once(&strangers, "192.0.2.1").expect("has a place");
 
-        let mut third = Box::pin(strangers.enter(from("192.0.2.1")));
+        let mut third = Box::pin(strangers.enter(Some(address("192.0.2.1"))));
         assert!(third.as_mut().now_or_never().is_none(), "waits");
-        let refused = strangers.enter(from("192.0.2.1")).now_or_never();
+        let refused = strangers.enter(Some(address("192.0.2.1"))).now_or_never();
         assert!(matches!(refused, Some(Err(LimitError::Crowded { .. }))));
         let _other = at_once(&strangers, "192.0.2.2").expect("has a place");
 
@@ -201,16 +201,16 @@ mod tests {
     async fn there_are_only_so_many_from_wherever_they_are() {
         let strangers = strangers();
         let inside = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
-        let inside = inside.map(|address| at_once(&strangers, address).expect("has a place"));
+        let inside = inside.map(|from| at_once(&strangers, from).expect("has a place"));
         let mut waiting: Vec<_> = (4..8)
             .map(|last| {
-                let mut call = Box::pin(strangers.enter(from(&format!("192.0.2.{last}"))));
+                let mut call = Box::pin(strangers.enter(Some(address(&format!("192.0.2.{last}")))));
                 assert!(call.as_mut().now_or_never().is_none(), "waits");
                 call
             })
             .collect();
 
-        let refused = strangers.enter(from("192.0.2.9")).now_or_never();
+        let refused = strangers.enter(Some(address("192.0.2.9"))).now_or_never();
         assert!(matches!(refused, Some(Err(LimitError::Crowded { .. }))));
         drop(inside);
         for call in &mut waiting[..3] {
@@ -226,11 +226,8 @@ mod tests {
 
         assert!(at_once(&strangers, "2001:db8::ffff:3").is_none());
         assert!(at_once(&strangers, "2001:db8:0:1::3").is_some());
-        let mapped = [network(from("::ffff:192.0.2.1")), network(None)];
-        assert_eq!(
-            mapped,
-            ["192.0.2.1", "0.0.0.0"].map(|it| from(it).expect("is one"))
-        );
+        let mapped = [network(Some(address("::ffff:192.0.2.1"))), network(None)];
+        assert_eq!(mapped, ["192.0.2.1", "0.0.0.0"].map(address));
     }
 
     /// T28: nothing is remembered of an address that has no call under way.
