@@ -231,14 +231,13 @@ mod tests {
     }
 
     /// T28: nothing is remembered of an address that has no call under way.
-    #[tokio::test]
-    async fn with_its_last_call_an_address_is_forgotten() {
+    #[test]
+    fn with_its_last_call_an_address_is_forgotten() {
         let strangers = Strangers::new(Bounds::beside(100_000));
         let each = (0..=255).flat_map(|a| (0..40).map(move |b| format!("198.18.{a}.{b}")));
         let held: Vec<_> = each.map(|it| at_once(&strangers, &it)).collect();
         assert_eq!(strangers.here().addresses.len(), 10_240);
 
-        // Some of them waited, and stopped doing so.
         drop(held);
         let here = strangers.here();
         assert!(here.addresses.is_empty() && here.calls == 0);
