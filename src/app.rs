@@ -14,7 +14,7 @@ mod signatures;
 mod tasks;
 mod workers;
 
-pub use access::Access;
+pub use access::{Access, Recalled};
 pub use certificates::Certificates;
 pub use control::Control;
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! The workers' port: the protocol `antcode.v1` over gRPC.
 //!
-//! A call comes in through the `listener`, proves who makes it in `access` before its body is
+//! A call comes in through the `listener`, is `measured` and `guard`ed, proves who makes it in `access` before its body is
 //! read, and ends up in the `service`: convert, call the core, convert. The live channel is a
 //! `stream` of its own. What the core refuses becomes a `status`, and what it hands out is watched
 //! by a `handoff` until it is on its way.
@@ -13,10 +13,12 @@ mod connection;
 mod convert;
 mod credentials;
 mod deadline;
+mod guard;
 mod handoff;
 mod kind;
 mod listener;
 mod measured;
+mod prompt;
 mod request_id;
 mod server;
 mod service;

@@ -73,9 +73,14 @@ const REFUSING: &[&str] = &[
     "poll",
     "log",
     "log_bytes",
+    "strangers",
     "gateway_calls",
+    "gateway_bytes",
     "worker_calls",
+    "worker_logs",
     "worker_polls",
+    "worker_channels",
+    "worker_bytes",
 ];
 
 const ENDS: &[&str] = &[

@@ -54,12 +54,14 @@ impl<P: ?Sized, C> Metered<P, C> {
         })
     }
 
-    /// Measures `call`. Nothing is awaited after its answer, so whoever must not lose one does not.
+    /// Measures `call`, also one that nobody waits for to its end. Nothing is awaited after its
+    /// answer, so whoever must not lose one does not.
     async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
-        let began = Instant::now();
-        let answer = call.await;
-        self.seconds.record(began.elapsed());
-        answer
+        let _watch = Watch {
+            seconds: &self.seconds,
+            began: Instant::now(),
+        };
+        call.await
     }
 
     /// Measures `call` unless it `waits` for something to come.
@@ -68,5 +70,17 @@ impl<P: ?Sized, C> Metered<P, C> {
             return call.await;
         }
         self.timed(call).await
+    }
+}
+
+/// Records the time it is dropped after.
+struct Watch<'a> {
+    seconds: &'a Histogram,
+    began: Instant,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.seconds.record(self.began.elapsed());
     }
 }

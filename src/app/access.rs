@@ -1,4 +1,6 @@
 mod limits;
+mod recall;
+mod renew;
 
 use std::mem;
 use std::net::IpAddr;
@@ -12,6 +14,7 @@ use crate::domain::identity::{Caller, Credential, Presented};
 use crate::ports::{Attempt, Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
 
 pub(super) use limits::Limited;
+pub use recall::Recalled;
 
 /// Who is calling, and may they?
 pub struct Access {

@@ -285,10 +285,14 @@ pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc
         max_calls: config.grpc.max_calls,
         max_calls_per_worker: config.grpc.max_calls_per_worker,
         max_polls_per_worker: config.grpc.max_polls_per_worker,
+        max_bytes: config.grpc.max_bytes,
+        max_bytes_per_worker: config.grpc.max_bytes_per_worker,
+        credential_cache: config.auth.cache,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
         tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),
         reflection: config.connections.reflection,
+        ..grpc::Settings::default()
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use gateway_core::app;
+use gateway_core::app::{self, Recalled};
 use gateway_core::domain::identity::{Caller, Credential, Presented};
 use gateway_core::ports::AuthError;
 use http::{Request, Response};
@@ -23,7 +24,7 @@ use super::handoff::{Handoff, Tracked};
 use super::kind::{Kind, PROTOCOL};
 use super::sizes::measured;
 use super::status::status;
-use super::{credentials, request_id};
+use super::{credentials, prompt};
 use crate::metrics::AUTHENTICATIONS;
 
 /// It carries its key in its body, so its body must be read before anybody is known. It is short.
@@ -39,6 +40,15 @@ pub(super) enum Identity {
     Unsettled(Presented, Admission),
 }
 
+/// What a live channel goes on with once it is open.
+#[derive(Clone)]
+pub(super) struct Opening {
+    /// Its place among the channels of its worker.
+    pub(super) place: Admission,
+    /// What it was opened with.
+    pub(super) presented: Presented,
+}
+
 /// Puts the door before a service.
 #[derive(Clone)]
 pub(super) struct AccessLayer {
@@ -50,6 +60,8 @@ pub(super) struct AccessLayer {
     pub(super) calls: TaskTracker,
     /// How many there may be.
     pub(super) caps: Caps,
+    /// How long a registration may take to say whose it is.
+    pub(super) registration_timeout: Duration,
 }
 
 impl<S> Layer<S> for AccessLayer {
@@ -83,7 +95,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         if !request.uri().path().starts_with(PROTOCOL) {
             // Health and reflection are for everybody, and never limited.
             return Box::pin(self.inner.call(request));
@@ -93,16 +105,14 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = layer.calls.token();
-        let id = request_id::of(&request);
-        request.extensions_mut().insert(id.clone());
-        Box::pin(request_id::serve(id, async move {
+        Box::pin(async move {
             let _in_flight = call;
             // Its places are given up with it.
             match layer.enter(request).await {
                 Ok((request, _admission)) => inner.call(request).await.map(watched),
                 Err(status) => Ok(status.into_http()),
             }
-        }))
+        })
     }
 }
 
@@ -112,35 +122,58 @@ impl AccessLayer {
     async fn enter(&self, request: Request<Body>) -> Result<(Request<Body>, Admission), Status> {
         let (mut parts, mut body) = request.into_parts();
         let kind = Kind::of(parts.uri.path());
-        let admission = Admission::begin(&self.caps, kind);
-        let admission = admission.map_err(|error| status(&error.into()))?;
         let presented = credentials::presented(&parts, self.open);
         let presented = presented.map_err(|invalid| status(&invalid.into()))?;
+        let admission = Admission::new(&self.caps, kind);
         let registers = parts.uri.path() == REGISTER;
-        body = if registers {
-            short(body)
-        } else {
-            measured(parts.uri.path(), body)
-        };
         // Where callers are believed, one that did not say in the headers who it is may still say
         // so in its message.
         let unsettled = registers || (self.open && presented.claimed.is_none());
+        let opening = (kind == Kind::Live).then(|| Opening {
+            place: admission.clone(),
+            presented: presented.clone(),
+        });
         let identity = if unsettled {
+            let queued = admission.queue(presented.peer).await;
+            queued.map_err(|error| status(&error.into()))?;
             Identity::Unsettled(presented, admission.clone())
         } else {
             let known = self.known(&presented, &admission).await;
             Identity::Known(known.map_err(|error| status(&error))?)
         };
+        body = if registers {
+            prompt::within(self.registration_timeout, short(body))
+        } else {
+            measured(parts.uri.path(), body, &admission)
+        };
         parts.extensions.insert(identity);
+        if let Some(opening) = opening {
+            parts.extensions.insert(opening);
+        }
         Ok((Request::from_parts(parts, body), admission))
     }
 
+    /// Who makes a call, and its places. Those who are known at once wait for nobody; strangers wait
+    /// for strangers.
     async fn known(
         &self,
         presented: &Presented,
         admission: &Admission,
     ) -> Result<Caller, app::Error> {
-        let caller = identify(&self.access, presented).await?;
+        let caller = match self.access.recall(presented) {
+            Recalled::Settled(caller) => caller?,
+            Recalled::Genuine => {
+                admission.enter()?;
+                identify(&self.access, presented).await?
+            }
+            Recalled::Unknown => {
+                // Who presents nothing is refused without a question.
+                if !presented.credentials.is_empty() {
+                    admission.queue(presented.peer).await?;
+                }
+                identify(&self.access, presented).await?
+            }
+        };
         admission::take_in(&self.access, &caller, admission).await?;
         Ok(caller)
     }

@@ -1,6 +1,7 @@
 //! Letting a call in: a place among those under way, and its part of what the worker may ask.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_core::app::{Access, Error};
 use gateway_core::domain::identity::Caller;
@@ -8,7 +9,7 @@ use gateway_core::domain::limit::Class;
 use gateway_core::ports::LimitError;
 use metrics::counter;
 
-use super::caps::{Caps, Entered, Seat};
+use super::caps::{Caps, Entered, Seat, Stranger, Weight};
 use super::kind::Kind;
 use crate::metrics::REFUSALS;
 
@@ -24,37 +25,77 @@ struct Inner {
 
 #[derive(Default)]
 struct Places {
+    /// Among those of whom nobody knows yet who makes them.
+    stranger: Option<Stranger>,
     /// Among all calls; what waits has none once its maker is known.
     all: Option<Entered>,
     /// Among those of its worker.
     own: Option<Seat>,
+    /// For its messages.
+    room: Vec<Weight>,
 }
 
 impl Admission {
-    /// A place among all calls, for one of which nobody knows yet who makes it.
-    pub(super) fn begin(caps: &Caps, kind: Kind) -> Result<Self, LimitError> {
-        let places = Places {
-            all: Some(caps.enter(kind.class())?),
-            own: None,
-        };
-        Ok(Self(Arc::new(Inner {
+    /// One without any place.
+    pub(super) fn new(caps: &Caps, kind: Kind) -> Self {
+        Self(Arc::new(Inner {
             caps: caps.clone(),
             kind,
-            places: Mutex::new(places),
-        })))
+            places: Mutex::default(),
+        }))
+    }
+
+    /// Takes a place for a call from `peer` of which nobody knows yet who makes it. It is given up
+    /// when that is known.
+    pub(super) async fn queue(&self, peer: Option<IpAddr>) -> Result<(), LimitError> {
+        let Inner { caps, kind, .. } = &*self.0;
+        let stranger = caps.queue(peer, kind.class()).await?;
+        self.places().stranger = Some(stranger);
+        Ok(())
+    }
+
+    /// Takes a place among all calls.
+    pub(super) fn enter(&self) -> Result<(), LimitError> {
+        let mut places = self.places();
+        if places.all.is_none() {
+            places.all = Some(self.0.caps.enter(self.0.kind.class())?);
+        }
+        Ok(())
     }
 
     /// A place among the calls of its maker.
     fn seat(&self, caller: &Caller) -> Result<(), LimitError> {
-        let Inner { caps, kind, places } = &*self.0;
+        let Inner { caps, kind, .. } = &*self.0;
+        self.enter()?;
         let own = caps.seat(&caller.worker, *kind)?;
-        // Nothing panics while the lock is held, so a poisoned state is still whole.
-        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.own = own;
+        let mut places = self.places();
+        places.own = Some(own);
+        places.stranger = None;
         if kind.waits() {
             places.all = None;
         }
         Ok(())
+    }
+
+    /// Room for a message of so many bytes.
+    pub(super) fn weigh(
+        &self,
+        bytes: u64,
+    ) -> impl Future<Output = Result<Weight, LimitError>> + Send + use<> {
+        let worker = self.places().own.as_ref().map(|own| own.worker.clone());
+        let Inner { caps, kind, .. } = &*self.0;
+        caps.clone().weigh(worker, kind.class(), bytes)
+    }
+
+    /// Keeps `weight` for as long as the call is under way.
+    pub(super) fn keep(&self, weight: Weight) {
+        self.places().room.push(weight);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        // Nothing panics while the lock is held, so a poisoned state is still whole.
+        let places = self.0.places.lock();
+        places.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

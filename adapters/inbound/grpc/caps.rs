@@ -1,10 +1,19 @@
-//! How many calls may be under way at once: in all, and of one worker.
+//! How many calls may be under way at once, and what their messages may weigh: in all, and of one
+//! worker.
 //!
 //! Whoever is one too many hears so at once, before the body of its call is read. Polls that wait
-//! and live channels cost next to nothing, so that they are not among the calls in all; of polls, a
-//! worker has a few of each kind.
+//! and live channels cost next to nothing, so that they are not among the calls in all; of either, a
+//! worker has a few. Those of whom nobody knows yet who they are have [places](strangers) of their
+//! own, and messages of some size need [room].
+
+mod held;
+mod room;
+mod strangers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +23,10 @@ use gateway_core::domain::limit::Class;
 use gateway_core::ports::LimitError;
 use metrics::{counter, gauge};
 
+use self::held::Held;
+use self::room::{Room, Taken};
+pub(super) use self::strangers::Stranger;
+use self::strangers::{Bounds, Strangers};
 use super::kind::Kind;
 use crate::metrics::{REFUSALS, WAITING_POLLS};
 
@@ -25,10 +38,14 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Settings {
     /// Calls in all that do not wait. The last quarter is for what keeps work going.
     pub(super) calls: usize,
-    /// Calls of one worker that do not wait.
+    /// Calls of one worker that do not wait: those that bring logs, and all others.
     pub(super) calls_per_worker: usize,
-    /// Polls of one worker that wait, of each kind.
+    /// Polls of one worker that wait, of each kind, and live channels.
     pub(super) polls_per_worker: usize,
+    /// What messages may weigh in all, in bytes. The last quarter is for what keeps work going.
+    pub(super) bytes: usize,
+    /// The same of one worker.
+    pub(super) bytes_per_worker: usize,
 }
 
 /// The calls under way. Clones share them.
@@ -38,16 +55,10 @@ pub(super) struct Caps(Arc<Inner>);
 struct Inner {
     settings: Settings,
     calls: AtomicUsize,
+    strangers: Arc<Strangers>,
+    room: Room,
     /// Those who have calls under way, and nobody else.
     workers: Mutex<HashMap<WorkerId, Held>>,
-}
-
-/// How many of each kind a worker has under way.
-#[derive(Default)]
-struct Held {
-    calls: usize,
-    task_polls: usize,
-    control_polls: usize,
 }
 
 impl Caps {
@@ -55,42 +66,63 @@ impl Caps {
         Self(Arc::new(Inner {
             settings,
             calls: AtomicUsize::new(0),
+            strangers: Strangers::new(Bounds::beside(settings.calls)),
+            room: Room::new(settings.bytes),
             workers: Mutex::default(),
         }))
     }
 
-    /// A place among the calls in all, whoever makes it.
+    /// A place for a call of whom nobody knows yet who makes it. It waits for one, unless there is
+    /// no place among all calls to go on to.
+    pub(super) async fn queue(
+        &self,
+        peer: Option<IpAddr>,
+        class: Class,
+    ) -> Result<Stranger, LimitError> {
+        if self.0.calls.load(Ordering::Relaxed) >= self.places(class) {
+            return Err(full());
+        }
+        self.0.strangers.enter(peer).await
+    }
+
+    /// A place among the calls in all.
     pub(super) fn enter(&self, class: Class) -> Result<Entered, LimitError> {
-        let all = self.0.settings.calls;
-        let room = match class {
-            Class::Control => all,
-            // At least one, or nobody would ever get a task.
-            Class::Poll | Class::Log => (all - all / 4).max(1),
-        };
         let entered = Entered(self.0.clone());
         // The place is taken first, and given back with `entered` where it was one too many.
-        if self.0.calls.fetch_add(1, Ordering::Relaxed) >= room {
-            return Err(crowded("gateway_calls", "too many calls under way"));
+        if self.0.calls.fetch_add(1, Ordering::Relaxed) >= self.places(class) {
+            return Err(full());
         }
         Ok(entered)
     }
 
-    /// A place for a call of `worker`; a live channel needs none.
-    pub(super) fn seat(&self, worker: &WorkerId, kind: Kind) -> Result<Option<Seat>, LimitError> {
-        let Settings {
-            calls_per_worker,
-            polls_per_worker,
-            ..
-        } = self.0.settings;
+    fn places(&self, class: Class) -> usize {
+        let all = self.0.settings.calls;
+        match class {
+            Class::Control => all,
+            // At least one, or nobody would ever get a task.
+            Class::Poll | Class::Log => (all - all / 4).max(1),
+        }
+    }
+
+    /// A place for a call of `worker`.
+    pub(super) fn seat(&self, worker: &WorkerId, kind: Kind) -> Result<Seat, LimitError> {
+        let settings = &self.0.settings;
         let (max, class, what) = match kind {
-            Kind::Live => return Ok(None),
             Kind::PollTask | Kind::PollControl => {
                 let what = "too many polls of one worker wait";
-                (polls_per_worker, "worker_polls", what)
+                (settings.polls_per_worker, "worker_polls", what)
             }
-            Kind::Log | Kind::Other => {
+            Kind::Live => {
+                let what = "too many live channels of one worker are open";
+                (settings.polls_per_worker, "worker_channels", what)
+            }
+            Kind::Log => {
+                let what = "too many logs of one worker under way";
+                (settings.calls_per_worker, "worker_logs", what)
+            }
+            Kind::Other => {
                 let what = "too many calls of one worker under way";
-                (calls_per_worker, "worker_calls", what)
+                (settings.calls_per_worker, "worker_calls", what)
             }
         };
         {
@@ -109,11 +141,34 @@ impl Caps {
         if let Some(name) = kind.poll() {
             gauge!(WAITING_POLLS, "kind" => name).increment(1);
         }
-        Ok(Some(Seat {
+        Ok(Seat {
             caps: self.0.clone(),
             worker: worker.clone(),
             kind,
-        }))
+        })
+    }
+
+    /// Room for a message of so many bytes, of `worker` if it is known whose it is.
+    pub(super) async fn weigh(
+        self,
+        worker: Option<WorkerId>,
+        class: Class,
+        bytes: u64,
+    ) -> Result<Weight, LimitError> {
+        let own = match worker.and_then(|worker| self.0.room_of(&worker)) {
+            Some(room) => {
+                let own = room.take(bytes, class).await;
+                let what = "too many bytes of one worker under way";
+                Some(own.ok_or_else(|| crowded("worker_bytes", what))?)
+            }
+            None => None,
+        };
+        let all = self.0.room.take(bytes, class).await;
+        let all = all.ok_or_else(|| crowded("gateway_bytes", "too many bytes under way"))?;
+        Ok(Weight {
+            _own: own,
+            _all: all,
+        })
     }
 }
 
@@ -122,19 +177,12 @@ impl Inner {
         // Nothing panics while the lock is held, so a poisoned state is still whole.
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Held {
-    fn of(&mut self, kind: Kind) -> &mut usize {
-        match kind {
-            Kind::PollTask => &mut self.task_polls,
-            Kind::PollControl => &mut self.control_polls,
-            Kind::Log | Kind::Other | Kind::Live => &mut self.calls,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.calls == 0 && self.task_polls == 0 && self.control_polls == 0
+    /// The room of a worker that has a call under way.
+    fn room_of(&self, worker: &WorkerId) -> Option<Arc<Room>> {
+        let mut workers = self.workers();
+        let held = workers.get_mut(worker)?;
+        Some(held.room(self.settings.bytes_per_worker))
     }
 }
 
@@ -147,10 +195,16 @@ impl Drop for Entered {
     }
 }
 
+/// Room for a message, for as long as it is held.
+pub(super) struct Weight {
+    _own: Option<Taken>,
+    _all: Taken,
+}
+
 /// A worker's place for one call, for as long as it is held.
 pub(super) struct Seat {
     caps: Arc<Inner>,
-    worker: WorkerId,
+    pub(super) worker: WorkerId,
     kind: Kind,
 }
 
@@ -175,79 +229,14 @@ impl Drop for Seat {
     }
 }
 
+fn full() -> LimitError {
+    crowded("gateway_calls", "too many calls under way")
+}
+
 fn crowded(class: &'static str, what: &'static str) -> LimitError {
     counter!(REFUSALS, "class" => class).increment(1);
     LimitError::Crowded {
         what,
         retry_after: RETRY,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn caps(calls: usize) -> Caps {
-        Caps::new(Settings {
-            calls,
-            calls_per_worker: 3,
-            polls_per_worker: 2,
-        })
-    }
-
-    fn worker(id: &str) -> WorkerId {
-        WorkerId::parse(id).expect("is an identifier")
-    }
-
-    fn enter(caps: &Caps, class: Class, times: usize) -> Vec<Entered> {
-        let each = (0..times).filter_map(|_| caps.enter(class).ok());
-        each.collect()
-    }
-
-    #[test]
-    fn the_last_quarter_is_for_what_keeps_work_going() {
-        let caps = caps(8);
-        let logs = enter(&caps, Class::Log, 20);
-        let polls = enter(&caps, Class::Poll, 20);
-        let control = enter(&caps, Class::Control, 20);
-        assert_eq!((logs.len(), polls.len(), control.len()), (6, 0, 2));
-
-        drop(logs);
-        assert_eq!(enter(&caps, Class::Control, 20).len(), 6);
-        assert_eq!(caps.0.calls.load(Ordering::Relaxed), 2);
-    }
-
-    #[test]
-    fn each_kind_of_poll_and_all_other_calls_have_places_of_their_own() {
-        let (caps, w) = (caps(100), worker("w"));
-        let seats = |of: &WorkerId, kind| -> Vec<Seat> {
-            let each = (0..10).map(|_| caps.seat(of, kind));
-            each.filter_map(|seat| seat.ok().flatten()).collect()
-        };
-
-        let tasks = seats(&w, Kind::PollTask);
-        let controls = seats(&w, Kind::PollControl);
-        let (logs, others) = (seats(&w, Kind::Log), seats(&w, Kind::Other));
-        assert_eq!(
-            (tasks.len(), controls.len(), logs.len(), others.len()),
-            (2, 2, 3, 0)
-        );
-        assert_eq!(seats(&worker("v"), Kind::Other).len(), 3);
-        let live = caps.seat(&w, Kind::Live).expect("needs none");
-        assert!(live.is_none());
-    }
-
-    /// T28: nothing is remembered of a worker that has no call under way.
-    #[test]
-    fn with_the_last_call_its_worker_is_forgotten() {
-        let caps = caps(100);
-        let seats: Vec<_> = (0..10_000)
-            .map(|number| caps.seat(&worker(&format!("w-{number}")), Kind::Other))
-            .collect();
-        assert_eq!(caps.0.workers().len(), 10_000);
-
-        drop(seats);
-        assert!(caps.0.workers().is_empty());
-        assert!(caps.0.workers().capacity() <= 64);
     }
 }

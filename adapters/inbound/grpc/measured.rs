@@ -1,5 +1,5 @@
-//! Counts calls by their answers, and measures how long each took. It stands before the door, so
-//! that what the door turns away is counted, too.
+//! Counts calls by their answers, and measures how long each took. It stands before all else, so
+//! that what is turned away, takes too long or panics is counted as what its client is told.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::caps::{self, Caps};
+use super::guard::GuardLayer;
 use super::listener::{Failures, Limits, Port};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
@@ -47,10 +48,19 @@ pub struct Settings {
     pub max_concurrent_streams: u32,
     /// Calls under way that do not wait, of all workers together; beyond it they are refused.
     pub max_calls: usize,
-    /// The same of one worker.
+    /// The same of one worker: calls that bring logs, and all others.
     pub max_calls_per_worker: usize,
-    /// Polls of one worker that wait, of each kind.
+    /// Polls of one worker that wait, of each kind, and live channels.
     pub max_polls_per_worker: usize,
+    /// What messages of some size may weigh that are under way, of all workers together, in bytes.
+    pub max_bytes: usize,
+    /// The same of one worker.
+    pub max_bytes_per_worker: usize,
+    /// For how long an answer on a credential is believed: so often those of live channels are
+    /// looked at anew.
+    pub credential_cache: Duration,
+    /// How long a registration may take to say whose it is.
+    pub registration_timeout: Duration,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
     /// What connections may take.
@@ -72,6 +82,10 @@ impl Default for Settings {
             max_calls: 4096,
             max_calls_per_worker: 64,
             max_polls_per_worker: 4,
+            max_bytes: 512 << 20,
+            max_bytes_per_worker: 128 << 20,
+            credential_cache: Duration::from_secs(30),
+            registration_timeout: Duration::from_secs(5),
             grace: Duration::from_secs(5),
             limits: Limits::default(),
             tls: None,
@@ -107,14 +121,16 @@ pub async fn serve(
         open: settings.open,
         calls: in_flight.clone(),
         caps: caps(&settings),
+        registration_timeout: settings.registration_timeout,
     };
     let service = Service {
         open: settings.open,
         calls: calls(gateway, &settings, &stop, &in_flight),
     };
+    let guard = guard(&settings);
     let routes = routes(&health, service, settings.reflection)?;
     let port = Port {
-        calls: MeasureLayer::new().layer(door.layer(routes)),
+        calls: MeasureLayer::new().layer(guard.layer(door.layer(routes))),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
         failures: Failures::new(settings.limits.handshake_failures_per_minute),
@@ -180,10 +196,17 @@ fn calls(
         stream: stream::Settings {
             ping_interval: settings.ping_interval,
             silence: settings.heartbeat_timeout,
+            renewal: settings.credential_cache,
         },
         heartbeat_interval: settings.heartbeat_interval,
         stop: stop.clone(),
         in_flight: in_flight.clone(),
+    }
+}
+
+fn guard(settings: &Settings) -> GuardLayer {
+    GuardLayer {
+        timeout: settings.limits.request_timeout,
     }
 }
 
@@ -192,6 +215,8 @@ fn caps(settings: &Settings) -> Caps {
         calls: settings.max_calls,
         calls_per_worker: settings.max_calls_per_worker,
         polls_per_worker: settings.max_polls_per_worker,
+        bytes: settings.max_bytes,
+        bytes_per_worker: settings.max_bytes_per_worker,
     })
 }
 

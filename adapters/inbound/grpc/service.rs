@@ -9,7 +9,7 @@ use gateway_core::domain::identity::{Caller, Credential, Presented};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::access::{Identity, identify};
+use super::access::{Identity, Opening, identify};
 use super::admission;
 use super::calls::Calls;
 use super::deadline::Allowance;
@@ -127,8 +127,9 @@ impl GatewayService for Service {
         &self,
         request: Request<Streaming<proto::WorkerMessage>>,
     ) -> Answer<Self::WorkerStreamStream> {
+        let opening = request.extensions().get::<Opening>().cloned();
         let (caller, inbox) = self.enter(request, |_| "").await?;
-        let out = Session::start(&self.calls, caller, inbox);
+        let out = Session::start(&self.calls, caller, opening, inbox);
         Ok(Response::new(Box::pin(out)))
     }
 

@@ -1,40 +1,35 @@
 //! The live channel: one task for each, which listens to the worker and to the platform at once.
 
+mod hearing;
 mod held;
+mod standing;
+mod telling;
 
 use std::collections::HashMap;
-use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
-use gateway_core::app::Error;
-use gateway_core::domain::control::{Command, CommandDelivery, Lane};
 use gateway_core::domain::id::{ReceiptId, TaskId};
-use gateway_core::domain::identity::Caller;
-use gateway_core::domain::limit::Class;
-use gateway_core::ports::{LimitError, ResultError};
+use gateway_core::domain::identity::{Caller, Presented};
+use gateway_core::ports::LimitError;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use self::held::{Counted, Held, again};
-use super::calls::{Calls, warn_of};
-use super::convert;
-use super::handoff::Handoff;
-use super::proto::{self, master_message, worker_message};
-use super::request_id;
+use self::standing::revoked;
+use self::telling::{Outbox, Outgoing, next_command};
+use super::access::Opening;
+use super::admission::Admission;
+use super::calls::Calls;
 use super::status::{self, status};
+use super::{proto, request_id};
 
 /// Messages that wait for the connection. A worker that reads slowly holds up its own commands
 /// and nobody else's.
 const OUTBOX: usize = 16;
-
-/// Cancels that wait for the worker's word. One beyond is told again, as if no word had come.
-const MAX_CANCELS: usize = 256;
-
-/// How long the platform is listened to in one go.
-const LISTEN: Duration = Duration::from_secs(30);
 
 /// What the live channel goes by.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +38,9 @@ pub(super) struct Settings {
     pub(super) ping_interval: Duration,
     /// How long a worker may be silent.
     pub(super) silence: Duration,
+    /// How often it is asked whether the worker is still let in.
+    pub(super) renewal: Duration,
 }
-
-/// A message, and what is to be done when it is sent or lost.
-struct Outgoing {
-    message: Result<proto::MasterMessage, Status>,
-    handoff: Option<Handoff>,
-}
-
-type Outbox = mpsc::Sender<Outgoing>;
 
 /// One live channel.
 pub(super) struct Session {
@@ -63,6 +52,9 @@ pub(super) struct Session {
     /// What came too soon, and when it is tried again. Until then nothing more is read, so that the
     /// worker is slowed down by HTTP/2 itself.
     held: Option<Held>,
+    /// What it was opened with, and its place among the worker's channels.
+    presented: Presented,
+    _place: Option<Admission>,
     _counted: Counted,
 }
 
@@ -75,17 +67,21 @@ impl Session {
     pub(super) fn start(
         calls: &Calls,
         caller: Caller,
+        opening: Option<Opening>,
         inbox: Streaming<proto::WorkerMessage>,
     ) -> impl Stream<Item = Result<proto::MasterMessage, Status>> + Send + use<> {
         use tokio_stream::StreamExt as _;
 
         let (outbox, sending) = mpsc::channel(OUTBOX);
+        let (presented, place) = opening.map(|it| (it.presented, it.place)).unzip();
         let session = Self {
             calls: calls.clone(),
             caller,
             outbox,
             cancels: HashMap::new(),
             held: None,
+            presented: presented.unwrap_or_default(),
+            _place: place,
             _counted: Counted::new(),
         };
         let request = session.caller.request.clone();
@@ -121,6 +117,7 @@ impl Session {
         let Settings {
             ping_interval,
             silence,
+            renewal,
         } = self.calls.stream;
         let mut pings = interval_at(Instant::now() + ping_interval, ping_interval);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,27 +127,28 @@ impl Session {
             self.caller.clone(),
             self.outbox.clone(),
         ));
+        let (access, caller) = (self.calls.gateway.access.clone(), self.caller.clone());
+        let presented = std::mem::take(&mut self.presented);
+        let mut revoked = pin!(revoked(&access, &caller, presented, renewal));
         loop {
             tokio::select! {
                 () = self.calls.stop.cancelled() => return Err(status::stopping()),
                 () = self.outbox.closed() => return Ok(()),
+                rejected = revoked.as_mut() => return Err(rejected),
+                () = sleep_until(patience) => return Err(self.out_of_patience()),
                 () = again(self.held.as_ref()) => {
-                    if let Some((message, _)) = self.held.take() {
+                    // One that is held back once more is no news of the worker.
+                    if let Some((message, _)) = self.held.take() && self.hear(message).await? {
                         patience = Instant::now() + silence;
-                        self.hear(message).await?;
                     }
                 }
-                message = timeout_at(patience, inbox.message()), if self.held.is_none() => match message {
-                    Ok(Ok(Some(message))) => {
-                        patience = Instant::now() + silence;
-                        self.hear(message).await?;
-                    }
-                    Ok(Ok(None)) => return Ok(()),
-                    Ok(Err(broken)) => return Err(broken),
-                    Err(_) => return Err(Status::deadline_exceeded(format!(
-                        "nothing was heard for {} s; send heartbeats", silence.as_secs_f64()
-                    ))),
-                },
+                message = inbox.message(), if self.held.is_none() => {
+                    let Some(message) = message? else {
+                        return Ok(());
+                    };
+                    patience = Instant::now() + silence;
+                    self.hear(message).await?;
+                }
                 next = &mut command => {
                     let (permit, delivery) = next.map_err(|error| status(&error))?;
                     self.tell(permit, delivery);
@@ -165,140 +163,24 @@ impl Session {
         }
     }
 
-    /// Takes in what the worker says, or holds it back while the worker says too much.
-    async fn hear(&mut self, message: proto::WorkerMessage) -> End {
-        let access = &self.calls.gateway.access;
-        let heard = match access.admit(&self.caller, Class::Control).await {
-            Ok(()) => self.take_in(message).await,
-            Err(Error::Limit(LimitError::Exceeded { retry_after, .. })) => {
-                self.held = Some((message, Instant::now() + retry_after));
-                return Ok(());
-            }
-            Err(error) => Err(error),
-        };
-        heard.map_err(|error| status(&error))
-    }
-
-    async fn take_in(&mut self, message: proto::WorkerMessage) -> Result<(), Error> {
-        use worker_message::Payload;
-
-        let (gateway, caller) = (&self.calls.gateway, &self.caller);
-        match message.payload {
-            Some(Payload::Heartbeat(heartbeat)) => self.pulse(heartbeat).await,
-            Some(Payload::TaskStatus(change)) => {
-                let worker = caller.worker.clone();
-                let report = convert::result::change(change, worker, self.calls.now())?;
-                match gateway.results.report(caller, &report).await {
-                    // The channel has no answer for one status alone, and the run is of no use
-                    // to the worker any more.
-                    Err(Error::Result(ResultError::UnknownRun(run))) => {
-                        tracing::info!(worker = %caller.worker, %run, "status of an unknown run");
-                        Ok(())
+    /// What is told to a worker that was silent for too long, or said too much all that time.
+    fn out_of_patience(&self) -> Status {
+        match &self.held {
+            None => Status::deadline_exceeded(format!(
+                "nothing was heard for {} s; send heartbeats",
+                self.calls.stream.silence.as_secs_f64()
+            )),
+            Some((_, at)) => {
+                let retry_after = at.saturating_duration_since(Instant::now());
+                let full_after = retry_after;
+                status(
+                    &LimitError::Exceeded {
+                        retry_after,
+                        full_after,
                     }
-                    reported => reported.map(|_| ()),
-                }
+                    .into(),
+                )
             }
-            Some(Payload::TaskAck(ack)) => {
-                let task = TaskId::parse(&ack.task_id)?;
-                let reason = ack.reason.unwrap_or_default();
-                let verdict = convert::task::verdict(ack.accepted, reason);
-                gateway.tasks.settle_by_task(caller, &task, verdict).await
-            }
-            Some(Payload::CancelAck(ack)) => {
-                let task = TaskId::parse(&ack.task_id)?;
-                // One word is an answer to all that asked for the same.
-                for receipt in self.cancels.remove(&task).unwrap_or_default() {
-                    gateway.control.settle(caller, &receipt).await?;
-                }
-                Ok(())
-            }
-            // A message of a kind that is not known yet.
-            None => Ok(()),
-        }
-    }
-
-    async fn pulse(&self, heartbeat: proto::Heartbeat) -> Result<(), Error> {
-        let (gateway, caller) = (&self.calls.gateway, &self.caller);
-        let claimed = gateway_core::domain::id::WorkerId::parse_optional(&heartbeat.worker_id)?;
-        gateway.access.check_claim(caller, claimed.as_ref())?;
-        let worker = caller.worker.clone();
-        let heartbeat = convert::worker::pulse(heartbeat, worker, self.calls.now())?;
-        gateway.workers.heartbeat(caller, &heartbeat).await
-    }
-
-    /// Tells the worker what the platform wants of it.
-    fn tell(&mut self, permit: mpsc::OwnedPermit<Outgoing>, delivery: CommandDelivery) {
-        let CommandDelivery { receipt, command } = delivery;
-        let lost = self.calls.command_lost(&self.caller, &receipt);
-        let handoff = match &command {
-            Command::Cancel { task, .. } => {
-                if self.cancels.values().map(Vec::len).sum::<usize>() < MAX_CANCELS {
-                    let asked = self.cancels.entry(task.clone()).or_default();
-                    asked.push(receipt);
-                }
-                Handoff::or_else(lost)
-            }
-            // The worker has no way of saying that it took them: sent is settled.
-            Command::Configure(_) | Command::Runtime { .. } => {
-                Handoff::new(self.settled(receipt), lost)
-            }
-        };
-        if let Some(message) = convert::control::message(command) {
-            permit.send(Outgoing {
-                message: Ok(message),
-                handoff: Some(handoff),
-            });
-        }
-    }
-
-    fn settled(&self, receipt: ReceiptId) -> impl FnOnce() + Send + 'static {
-        let (calls, caller) = (self.calls.clone(), self.caller.clone());
-        move || {
-            let in_flight = calls.in_flight.clone();
-            in_flight.spawn(async move {
-                let settled = calls.gateway.control.settle(&caller, &receipt).await;
-                warn_of(settled, "settings that were sent may be sent again");
-            });
-        }
-    }
-
-    /// Pings, unless messages wait: those keep the channel open as well.
-    fn ping(&self) {
-        let now = self.calls.now();
-        let ping = proto::Ping {
-            timestamp: Some(proto::Timestamp {
-                seconds: now.as_second(),
-                nanos: now.subsec_nanosecond(),
-            }),
-        };
-        let message = proto::MasterMessage {
-            payload: Some(master_message::Payload::Ping(ping)),
-        };
-        let _crowded = self.outbox.try_send(Outgoing {
-            message: Ok(message),
-            handoff: None,
-        });
-    }
-}
-
-/// The next command, and a place for it in the outbox: nothing is taken that could not be sent.
-async fn next_command(
-    calls: Calls,
-    caller: Caller,
-    outbox: Outbox,
-) -> Result<(mpsc::OwnedPermit<Outgoing>, CommandDelivery), Error> {
-    let Ok(permit) = outbox.reserve_owned().await else {
-        // The worker has gone, and the session is about to notice.
-        return pending().await;
-    };
-    loop {
-        let polled = calls
-            .gateway
-            .control
-            .poll(&caller, LISTEN, Lane::Stream)
-            .await?;
-        if let Some(delivery) = polled {
-            return Ok((permit, delivery));
         }
     }
 }

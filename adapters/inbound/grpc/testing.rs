@@ -16,6 +16,7 @@ use tower::{Layer as _, Service as TowerService};
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::caps::{self, Caps};
+use super::guard::GuardLayer;
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::GatewayServiceServer;
 use super::server::MAX_MESSAGE;
@@ -36,7 +37,10 @@ pub(crate) fn port(
             calls: usize::MAX >> 4,
             calls_per_worker: usize::MAX >> 4,
             polls_per_worker: usize::MAX >> 4,
+            bytes: usize::MAX >> 4,
+            bytes_per_worker: usize::MAX >> 4,
         }),
+        registration_timeout: Duration::from_secs(5),
     };
     let service = Service {
         open,
@@ -45,6 +49,7 @@ pub(crate) fn port(
             stream: stream::Settings {
                 ping_interval: Duration::from_secs(30),
                 silence: Duration::from_secs(90),
+                renewal: Duration::from_secs(30),
             },
             heartbeat_interval: Duration::from_secs(30),
             stop: CancellationToken::new(),
@@ -54,7 +59,10 @@ pub(crate) fn port(
     let server = GatewayServiceServer::new(service)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    MeasureLayer::new().layer(door.layer(server))
+    let guard = GuardLayer {
+        timeout: Duration::from_secs(30),
+    };
+    MeasureLayer::new().layer(guard.layer(door.layer(server)))
 }
 
 /// What the headers of a call say of its maker.

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use gateway_core::domain::id::{ReceiptId, RunId, TaskId, WorkerId};
+use gateway_core::domain::limit::{Class, Demand};
 use gateway_core::domain::log::{LogChunk, LogLine, LogStream};
 use gateway_core::domain::run::{Recorded, Report, RunStatus};
 use gateway_core::domain::task::{Delivery, Settled, Task, Verdict};
 use gateway_core::domain::time::Timestamp;
 use gateway_core::ports::{
-    ChunkReceipt, LogError, LogSink, MockLogSink, MockResultStore, MockTaskQueue, ResultError,
-    ResultStore, TaskQueue,
+    ChunkReceipt, LimitError, Limiter, LogError, LogSink, MockLogSink, MockResultStore,
+    MockTaskQueue, ResultError, ResultStore, TaskQueue,
 };
 use metrics::with_local_recorder;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -184,5 +186,29 @@ fn of_logs_that_is_counted_which_is_stored() {
             "log_bytes_total{kind=\"lines\"} 10",
             "log_lines_total 2",
         ]
+    );
+}
+
+/// Takes for ever.
+struct Stuck;
+
+#[async_trait]
+impl Limiter for Stuck {
+    async fn admit(&self, _: &WorkerId, _: Demand) -> Result<(), LimitError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_call_that_is_given_up_is_measured_too() {
+    let told = told(async || {
+        let limiter = Metered::around(Arc::new(Stuck) as Arc<dyn Limiter>, "limiter", ());
+        let (worker, demand) = (worker(), Demand::call(Class::Log));
+        let admitted = limiter.admit(&worker, demand);
+        assert!(futures::poll!(admitted).is_pending());
+    });
+    assert_eq!(
+        told,
+        ["backend_call_duration_seconds_count{port=\"limiter\"} 1"]
     );
 }

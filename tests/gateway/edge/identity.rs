@@ -5,6 +5,7 @@ mod fields;
 #[cfg(feature = "mysql")]
 mod guesses;
 mod program;
+mod revoked;
 mod rows;
 mod throttled;
 mod ways;

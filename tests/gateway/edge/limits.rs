@@ -5,6 +5,8 @@ mod crowds;
 mod live;
 mod reloads;
 mod sizes;
+mod strangers;
+mod weights;
 
 use std::sync::Arc;
 

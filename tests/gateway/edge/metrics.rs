@@ -126,6 +126,25 @@ async fn what_becomes_of_calls_tasks_logs_and_results_is_counted() {
     program.stop().await;
 }
 
+#[tokio::test]
+async fn a_call_that_takes_too_long_is_counted_as_what_it_is_told() {
+    let program = Program::start(&[("GRPC_REQUEST_TIMEOUT", "1")]).await;
+
+    let overdue = local_worker(&program).begin_call("SendHeartbeat").await;
+    let overdue = overdue.expect_err("is overdue");
+    assert_eq!(overdue.code(), tonic::Code::DeadlineExceeded);
+    assert!(overdue.metadata().contains_key("x-request-id"));
+    let counted = [
+        (
+            r#"calls_total{rpc="SendHeartbeat",code="DEADLINE_EXCEEDED"}"#,
+            1.0,
+        ),
+        (r#"calls_total{rpc="SendHeartbeat",code="CANCELLED"}"#, 0.0),
+    ];
+    Scrape::until(program.admin, &counted).await;
+    program.stop().await;
+}
+
 /// (T28) Whatever clients send, the number of series stays.
 #[tokio::test]
 async fn nothing_that_a_client_sends_becomes_a_series() {

@@ -4,14 +4,14 @@
 
 mod attacks;
 mod barred;
-mod calls;
+pub(in crate::edge) mod calls;
 mod crowd;
 mod descriptors;
 mod floods;
 mod opening;
-mod proxy;
-mod raw;
-mod site;
+pub(in crate::edge) mod proxy;
+pub(in crate::edge) mod raw;
+pub(in crate::edge) mod site;
 mod staying;
 
 use std::panic::Location;
@@ -33,14 +33,14 @@ async fn gateway(adjust: fn(&mut gateway_adapters::inbound::grpc::Settings)) -> 
     .await
 }
 
-async fn connect(gateway: &Gateway) -> TcpStream {
+pub(in crate::edge) async fn connect(gateway: &Gateway) -> TcpStream {
     let connected = TcpStream::connect(gateway.address).await;
     connected.expect("connects")
 }
 
 /// What comes of `work`, which is a matter of seconds.
 #[track_caller]
-fn soon<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+pub(in crate::edge) fn soon<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let asked = Location::caller();
     async move {
         let done = timeout(Duration::from_secs(30), work).await;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::choice::Backend;
-use super::super::parse::{self, DAY};
+use super::super::parse::{self, DAY, Parsed};
 use super::super::reader::Reader;
 
 /// The port that workers call.
@@ -25,10 +25,15 @@ pub struct Grpc {
     /// Calls under way that do not wait. Too few and an outage of a backend, which makes calls slow,
     /// turns workers away; too many and they fill the memory.
     pub max_calls: usize,
-    /// The same of one worker.
+    /// The same of one worker: calls that bring logs, and all others.
     pub max_calls_per_worker: usize,
-    /// Polls of one worker that wait, of each kind.
+    /// Polls of one worker that wait, of each kind, and live channels.
     pub max_polls_per_worker: usize,
+    /// What messages under way may weigh, in bytes. Too little and large results wait for each
+    /// other; too much and they fill the memory.
+    pub max_bytes: usize,
+    /// The same of one worker.
+    pub max_bytes_per_worker: usize,
     /// What workers are told at registration.
     pub heartbeat_interval: Duration,
     /// Silence after which a worker counts as gone; always longer than the interval.
@@ -75,6 +80,8 @@ impl Grpc {
             max_calls: from.get("GRPC_MAX_CALLS", parse::whole(4..=1_000_000)),
             max_calls_per_worker: from.get("GRPC_MAX_CALLS_PER_WORKER", parse::whole(1..=65_536)),
             max_polls_per_worker: from.get("GRPC_MAX_POLLS_PER_WORKER", parse::whole(1..=1024)),
+            max_bytes: from.get("GRPC_MAX_BYTES", bytes),
+            max_bytes_per_worker: from.get("GRPC_MAX_BYTES_PER_WORKER", bytes),
             heartbeat_interval: from.get("GRPC_HEARTBEAT_INTERVAL", parse::seconds(1..=DAY)),
             heartbeat_timeout: from.get("GRPC_HEARTBEAT_TIMEOUT", parse::seconds(1..=7 * DAY)),
             ping_interval: from.get("GRPC_PING_INTERVAL_SECONDS", parse::seconds(1..=DAY)),
@@ -93,6 +100,11 @@ impl Grpc {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.max_workers.min(cores)
     }
+}
+
+/// No less than the largest message, and no more than can be counted.
+fn bytes(text: &str) -> Parsed<usize> {
+    parse::whole(64 << 20..=1 << 40)(text)
 }
 
 impl Tls {

@@ -1,15 +1,12 @@
-//! What comes over one connection: each call with what is known of the connection, within its
-//! time, and without harm to the others.
+//! What comes over one connection: each call with what is known of the connection, and as many of
+//! those without end as may be.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -20,7 +17,7 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 
 use super::super::connection::Connection;
-use super::super::deadline::Deadline;
+use super::super::guard::Refused;
 use super::activity::{Activity, Call};
 use super::{Calls, Port};
 
@@ -33,7 +30,6 @@ pub(super) struct Requests<S> {
     known: Connection,
     activity: Arc<Activity>,
     watches: Watches,
-    timeout: Duration,
 }
 
 impl<S: Calls> Requests<S> {
@@ -46,7 +42,6 @@ impl<S: Calls> Requests<S> {
                 here: Arc::new(Semaphore::new(MAX_WATCHES)),
                 everywhere: port.watches.clone(),
             },
-            timeout: port.limits.request_timeout,
         }
     }
 }
@@ -58,37 +53,22 @@ impl<S: Calls> hyper::service::Service<Request<Incoming>> for Requests<S> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = self.activity.begin();
-        let path = request.uri().path();
-        let watch = if never_ends(path) {
-            let Some(watch) = self.watches.begin() else {
-                let refused = Status::resource_exhausted("too much is watched already");
-                return Box::pin(async { Ok(answer(refused.into_http(), call, None)) });
-            };
-            Some(watch)
-        } else {
-            None
-        };
         let mut request = request.map(Body::new);
+        let mut watch = None;
+        if never_ends(request.uri().path()) {
+            watch = self.watches.begin();
+            if watch.is_none() {
+                let refused = Refused("too much is watched already");
+                request.extensions_mut().insert(refused);
+            }
+        }
         request.extensions_mut().insert(self.known.clone());
-        let deadline = Deadline::of(&mut request, self.timeout);
-        let served = deadline.limit(self.calls.clone().oneshot(request));
+        let served = self.calls.clone().oneshot(request);
         Box::pin(async move {
-            // A call that panicked leaves nothing behind: what it shared with others is whole
-            // after a panic, or its lock would say so.
-            let response = match AssertUnwindSafe(served).catch_unwind().await {
-                Ok(Some(Ok(response))) => response,
-                Ok(None) => Status::deadline_exceeded("the deadline is over").into_http(),
-                Err(_panic) => failed(),
-            };
+            let Ok(response) = served.await;
             Ok(answer(response, call, watch))
         })
     }
-}
-
-/// What is told of a panic; what it was is on stderr.
-fn failed() -> Response<Body> {
-    tracing::error!("a call panicked");
-    Status::internal("the gateway has a fault").into_http()
 }
 
 /// Whether `path` is that of a call which anybody may make and which goes on for ever.

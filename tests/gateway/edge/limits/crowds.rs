@@ -108,6 +108,31 @@ async fn a_worker_has_only_so_many_calls_under_way() {
     gateway.stop().await;
 }
 
+/// T27: logs that are stuck do not stop the results of the same worker.
+#[tokio::test]
+async fn logs_under_way_refuse_nothing_but_logs() {
+    let gateway = Gateway::start().await;
+    gateway.enqueue("w-1", task("r")).await;
+    let worker = gateway.worker("w-1");
+    let (_, receipt) = worker.take().await;
+    let mut stuck: Vec<_> = (0..65)
+        .map(|_| tokio::spawn(worker.clone().begin_call("SendLogBatch")))
+        .collect();
+    // One too many, so that the others are under way.
+    let (answer, index, _) = futures::future::select_all(&mut stuck).await;
+    assert_refused(answer.expect("does not panic"));
+    drop(stuck.remove(index));
+
+    assert_refused(worker.log(vec![]).await);
+    worker.report("r", "success").await.expect("is let in");
+    worker.ack(&receipt, true).await.expect("is let in");
+    worker.beat(0).await.expect("is let in");
+    for call in &stuck {
+        call.abort();
+    }
+    gateway.stop().await;
+}
+
 /// T27: how many calls there are in all is bounded, and the last places are for what keeps work
 /// going.
 #[tokio::test]

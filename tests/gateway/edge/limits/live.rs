@@ -1,10 +1,15 @@
+use std::time::Duration;
+
 use gateway_core::domain::control::{Command, Recipient};
 use gateway_core::domain::limit::Limits;
 use gateway_core::ports::Master as _;
+use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
 
 use super::{assert_refused, limiter, rate, trips};
-use crate::support::{Gateway, Options, proto, worker_id};
+use crate::support::{Gateway, Options, Worker, proto, worker_id};
 use proto::master_message::Payload as Down;
 
 /// T27: what a worker says on its live channel counts. It is slowed down, and not cut off.
@@ -74,5 +79,73 @@ async fn what_was_held_back_is_taken_in_later() {
     let workers = gateway.backend.master.workers().await.expect("lists");
     assert_eq!(workers[0].version, "last");
     assert_eq!(trips(&gateway), 1);
+    gateway.stop().await;
+}
+
+/// A live channel, and what keeps it open.
+type Open = (
+    mpsc::Sender<proto::WorkerMessage>,
+    Streaming<proto::MasterMessage>,
+);
+
+async fn opened(worker: &Worker) -> Result<Open, Status> {
+    let (up, said) = mpsc::channel(1);
+    let request = worker.request(ReceiverStream::new(said));
+    let opened = worker.client().worker_stream(request).await?;
+    Ok((up, opened.into_inner()))
+}
+
+/// T27: each live channel waits for commands, so a worker has as few of them as of polls.
+#[tokio::test]
+async fn a_fifth_live_channel_is_refused() {
+    let gateway = Gateway::start().await;
+    let worker = gateway.worker("w-1");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(opened(&worker).await.expect("is opened"));
+    }
+
+    assert_refused(opened(&worker).await);
+    worker.poll_control(1).await.expect("is of another kind");
+    let other = gateway.worker("w-2");
+    opened(&other).await.expect("is another's");
+    open.pop();
+    while opened(&worker).await.is_err() {}
+    gateway.stop().await;
+}
+
+/// T27: a message that is refused again and again is no sign of life.
+#[tokio::test]
+async fn a_channel_that_stays_over_its_limit_is_ended() {
+    let gateway = Gateway::start_with(Options {
+        replace: |ports| {
+            let mut limiter = gateway_core::ports::MockLimiter::new();
+            let mut calls = 0;
+            limiter.expect_admit().returning(move |_, _| {
+                calls += 1;
+                // The first opens the channel.
+                if calls == 1 {
+                    return Ok(());
+                }
+                let wait = Duration::from_millis(20);
+                Err(gateway_core::ports::LimitError::Exceeded {
+                    retry_after: wait,
+                    full_after: wait,
+                })
+            });
+            ports.limiter = std::sync::Arc::new(limiter);
+        },
+        adjust: |port| port.heartbeat_timeout = Duration::from_millis(300),
+        ..Options::default()
+    })
+    .await;
+    let channel = opened(&gateway.worker("w-1")).await;
+    let (up, mut heard) = channel.expect("is opened");
+    let nothing = proto::WorkerMessage { payload: None };
+    up.send(nothing).await.expect("is open");
+
+    let end = tokio::time::timeout(Duration::from_secs(30), heard.message()).await;
+    let end = end.expect("is not held for ever").expect_err("is ended");
+    assert_eq!(end.code(), Code::ResourceExhausted);
     gateway.stop().await;
 }

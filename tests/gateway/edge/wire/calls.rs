@@ -10,6 +10,7 @@ use gateway_core::domain::limit::Demand;
 use gateway_core::ports::{LimitError, Limiter};
 use h2::client::SendRequest;
 use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -19,7 +20,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use super::raw::{Frame, REFUSED_STREAM, Raw, kind};
-use super::site::{Site, attacked};
+use super::site::attacked;
 use super::{gateway, soon};
 use crate::support::{Gateway, Options};
 
@@ -84,6 +85,7 @@ async fn a_message_that_does_not_come_is_not_waited_for() {
             let call = site.worker("w-1").begin_call(rpc);
             let overdue = soon(call).await.expect_err("is overdue");
             assert_eq!(overdue.code(), Code::DeadlineExceeded, "{rpc}");
+            assert!(overdue.metadata().contains_key("x-request-id"), "{rpc}");
         }
     })
     .await;
@@ -94,7 +96,7 @@ async fn a_message_that_does_not_come_is_not_waited_for() {
 async fn a_message_that_comes_in_drops_is_cut_off() {
     attacked(impatient, async |site| {
         let mut drops = tokio::time::interval(Duration::from_millis(20));
-        let mut calls = client(site).await;
+        let mut calls = client(site.connect().await).await;
         let request = call("/antcode.v1.GatewayService/SendHeartbeat");
         let (answer, mut body) = calls.send_request(request, false).expect("calls");
         // A message of a kilobyte is announced.
@@ -139,7 +141,7 @@ async fn headers_that_weigh_too_much_are_refused() {
     attacked(
         |_| {},
         async |site| {
-            let mut calls = client(site).await;
+            let mut calls = client(site.connect().await).await;
             let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
             for number in 0..17 {
                 let name = http::HeaderName::try_from(format!("x-{number}")).expect("is a name");
@@ -160,7 +162,7 @@ async fn compressed_messages_are_refused_as_they_are() {
     attacked(
         |_| {},
         async |site| {
-            let mut calls = client(site).await;
+            let mut calls = client(site.connect().await).await;
             let mut request = call("/antcode.v1.GatewayService/SendHeartbeat");
             let gzip = "gzip".parse().expect("is a value");
             request.headers_mut().insert("grpc-encoding", gzip);
@@ -178,7 +180,7 @@ async fn compressed_messages_are_refused_as_they_are() {
 #[tokio::test]
 async fn a_message_that_would_be_too_large_is_not_waited_for() {
     attacked(impatient, async |site| {
-        let mut calls = client(site).await;
+        let mut calls = client(site.connect().await).await;
         let request = call("/antcode.v1.GatewayService/SendLogChunk");
         let (answer, mut body) = calls.send_request(request, false).expect("calls");
         let length: u32 = 50 * 1024 * 1024 + 1;
@@ -241,21 +243,24 @@ async fn a_call_that_panics_takes_nobody_with_it() {
         let failed = worker.beat(0).await.expect_err("panics");
         assert_eq!(failed.code(), Code::Internal);
         assert!(!failed.message().contains("test"), "{failed:?}");
+        assert!(failed.metadata().contains_key("x-request-id"));
     }
     gateway.worker("w-2").beat(0).await.expect("is served");
     gateway.stop().await;
 }
 
 /// A client that leaves the frames to a library, and the rest to us.
-async fn client(site: &Site) -> SendRequest<bytes::Bytes> {
-    let handshake = h2::client::handshake(site.connect().await).await;
+pub(in crate::edge) async fn client(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> SendRequest<bytes::Bytes> {
+    let handshake = h2::client::handshake(stream).await;
     let (calls, connection) = handshake.expect("begins");
     // It ends with its client, or with the gateway.
     tokio::spawn(connection);
     calls.ready().await.expect("is ready")
 }
 
-fn call(path: &str) -> Request<()> {
+pub(in crate::edge) fn call(path: &str) -> Request<()> {
     Request::post(format!("http://gateway{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")

@@ -17,7 +17,7 @@ use crate::support::{Gateway, key_of, proto};
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// A header that speaks for an address of IPv4.
-fn header(address: [u8; 4]) -> Vec<u8> {
+pub(in crate::edge) fn header(address: [u8; 4]) -> Vec<u8> {
     let ports = [0x30, 0x39, 0xc3, 0x83];
     [
         SIGNATURE,
@@ -45,7 +45,7 @@ async fn behind_a_proxy() -> Gateway {
 }
 
 /// A client of which the gateway learns by `header`.
-async fn through(gateway: &Gateway, header: Vec<u8>) -> Channel {
+pub(in crate::edge) async fn through(gateway: &Gateway, header: Vec<u8>) -> Channel {
     let mut connection = connect(gateway).await;
     connection.write_all(&header).await.expect("sends");
     let mut connection = Some(TokioIo::new(connection));
@@ -59,7 +59,7 @@ async fn through(gateway: &Gateway, header: Vec<u8>) -> Channel {
 }
 
 /// A connection that is open, if it is, after `header`.
-async fn opened(gateway: &Gateway, header: &[u8]) -> Option<Raw<TcpStream>> {
+pub(in crate::edge) async fn opened(gateway: &Gateway, header: &[u8]) -> Option<Raw<TcpStream>> {
     let mut connection = connect(gateway).await;
     connection.write_all(header).await.expect("sends");
     let mut raw = Raw::begin(connection).await;
