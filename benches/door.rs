@@ -49,11 +49,19 @@ async fn main() -> Outcome<()> {
     for (what, proof, limiter) in [
         (
             "an API key, no limits",
-            key as Proof,
+            (|worker| Ok(key(worker))) as Proof,
             Arc::new(memory::Unlimited) as _,
         ),
-        ("an API key, a budget for each worker", key, each()),
-        ("an API key, and a budget for all together", key, all()),
+        (
+            "an API key, a budget for each worker",
+            |worker| Ok(key(worker)),
+            each(),
+        ),
+        (
+            "an API key, and a budget for all together",
+            |worker| Ok(key(worker)),
+            all(),
+        ),
         ("a bearer token, both budgets", token, all()),
         ("a client certificate, both budgets", certificate, all()),
     ] {
@@ -102,8 +110,8 @@ fn key_text(worker: usize) -> String {
     format!("{worker:064x}")
 }
 
-fn key(worker: usize) -> Outcome<Credential> {
-    Ok(Credential::Key(Secret::new(key_text(worker))))
+fn key(worker: usize) -> Credential {
+    Credential::Key(Secret::new(key_text(worker)))
 }
 
 fn token(worker: usize) -> Outcome<Credential> {

@@ -12,7 +12,7 @@ use crate::proto::gateway_service_client::GatewayServiceClient;
 use crate::proto::{SendHeartbeatRequest, SendLogRequest};
 use crate::{Outcome, PHASE};
 
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: u16 = 16;
 /// More than one, since a worker has [`PER_WORKER`] calls under way at most.
 const WORKERS_PER_CONNECTION: usize = 16;
 /// Between two moments at which calls begin.
@@ -43,7 +43,7 @@ impl Tally {
 
 /// Begins so many calls a second, whether or not those before have ended.
 pub(crate) async fn evenly(gateway: &Process, call: Call, a_second: u32) -> Outcome<Tally> {
-    let each_tick = f64::from(a_second) * TICK.as_secs_f64() / CONNECTIONS as f64;
+    let each_tick = f64::from(a_second) * TICK.as_secs_f64() / f64::from(CONNECTIONS);
     on_all_connections(gateway, |channel, connection| async move {
         let (mut tally, mut calls) = (Tally::default(), JoinSet::new());
         let (begun, mut ticks, mut owed) = (Instant::now(), interval(TICK), 0.0);
@@ -74,7 +74,7 @@ pub(crate) async fn pressing(gateway: &Process, call: Call, at_once: usize) -> O
     on_all_connections(gateway, |channel, connection| async move {
         let (mut tally, mut calls) = (Tally::default(), JoinSet::new());
         let begun = Instant::now();
-        for number in 0..at_once / CONNECTIONS {
+        for number in 0..at_once / usize::from(CONNECTIONS) {
             let worker = name(connection, number % WORKERS_PER_CONNECTION);
             let channel = channel.clone();
             calls.spawn(async move {
@@ -102,7 +102,7 @@ where
     F: Future<Output = Result<Tally, Status>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
-    for connection in 0..CONNECTIONS {
+    for connection in 0..usize::from(CONNECTIONS) {
         let endpoint = Endpoint::from_shared(format!("http://{}", gateway.address))?;
         connections.spawn(calls(endpoint.connect().await?, connection));
     }

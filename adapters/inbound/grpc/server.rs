@@ -150,9 +150,20 @@ pub async fn serve(
     // Load balancers look elsewhere first; only then is the door shut.
     set_serving(&health, ServingStatus::NotServing).await;
     stop.cancel();
+    leave(&in_flight, &connections, settings.grace, &cut).await;
+    Ok(())
+}
+
+/// Waits for the calls in flight, and for the connections they came over, but not for ever.
+async fn leave(
+    in_flight: &TaskTracker,
+    connections: &TaskTracker,
+    grace: Duration,
+    cut: &CancellationToken,
+) {
     in_flight.close();
     connections.close();
-    if timeout(settings.grace, in_flight.wait()).await.is_err() {
+    if timeout(grace, in_flight.wait()).await.is_err() {
         tracing::warn!(
             calls = in_flight.len(),
             "calls did not end within the grace period"
@@ -163,7 +174,6 @@ pub async fn serve(
         cut.cancel();
         connections.wait().await;
     }
-    Ok(())
 }
 
 /// Where each call leads.

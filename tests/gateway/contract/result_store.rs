@@ -64,7 +64,7 @@ async fn record(bench: &impl Results, report: &Report) -> Recorded {
     bench.store().record(report).await.expect("records")
 }
 
-fn object(value: Value) -> Data {
+fn object(value: &Value) -> Data {
     Data::parse(&value.to_string()).expect("is an object")
 }
 
@@ -95,7 +95,7 @@ async fn everything_a_report_says_is_kept(bench: &impl Results) {
         started_at: Some(at(1)),
         finished_at: Some(at(4)),
         duration: Some(std::time::Duration::from_millis(2999)),
-        data: object(json!({"items": 3, "path": "/tmp/文件", "nested": {"a": [1, null]}})),
+        data: object(&json!({"items": 3, "path": "/tmp/文件", "nested": {"a": [1, null]}})),
         ..report("r", RunStatus::Failed, 4)
     };
     record(bench, &failed).await;
@@ -115,7 +115,7 @@ async fn everything_a_report_says_is_kept(bench: &impl Results) {
 async fn data_is_merged_key_by_key(bench: &impl Results) {
     open(bench, "r").await;
     let with = |data, status, second| Report {
-        data: object(data),
+        data: object(&data),
         ..report("r", status, second)
     };
     let running = with(json!({"a": 1, "b": {"x": 1}}), RunStatus::Running, 1);
@@ -123,7 +123,7 @@ async fn data_is_merged_key_by_key(bench: &impl Results) {
     let ended = with(json!({"b": {"y": 2}, "c": 3}), RunStatus::Success, 2);
     record(bench, &ended).await;
 
-    let merged = object(json!({"a": 1, "b": {"y": 2}, "c": 3}));
+    let merged = object(&json!({"a": 1, "b": {"y": 2}, "c": 3}));
     assert_eq!(bench.outcome(&run("r")).await.data, merged);
 }
 

@@ -171,7 +171,9 @@ fn signed(worker: &str, at: i64, secret: &str) -> Credential {
     let mut hmac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("takes any key");
     hmac.update(format!("{worker}\n{at}\n{NONCE}").as_bytes());
     let mac = hmac.finalize().into_bytes();
-    let mac: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mac: String = mac
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     Credential::Signature(Signature {
         worker: worker_id(worker),
         timestamp: at.to_string(),

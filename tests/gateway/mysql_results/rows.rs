@@ -18,7 +18,7 @@ async fn tables(runs: usize) -> (Tables, Arc<dyn ResultStore>) {
     (tables, Arc::new(store))
 }
 
-fn with_data(run: &str, data: Value) -> Report {
+fn with_data(run: &str, data: &Value) -> Report {
     let data = Data::parse(&data.to_string()).expect("is an object");
     Report {
         data,
@@ -103,7 +103,7 @@ async fn what_does_not_fit_fails_alone() {
     let mut reports: Vec<_> = (0..40)
         .map(|number| success(&format!("r-{number}")))
         .collect();
-    reports[7] = with_data("r-7", json!({ "deep": deep }));
+    reports[7] = with_data("r-7", &json!({ "deep": deep }));
     reports[9].at = Timestamp::MIN;
 
     for (number, recorded) in record_all(&store, reports).await.into_iter().enumerate() {
@@ -134,7 +134,7 @@ async fn every_text_arrives_as_it_was() {
     let long = "內 \u{0}\u{1f}\"\\/\u{2028}😀".repeat(20_000);
     let said = Report {
         error_message: long.clone(),
-        ..with_data("r-0", json!({ "long": long, "\u{0}": 1.5, "": [true] }))
+        ..with_data("r-0", &json!({ "long": long, "\u{0}": 1.5, "": [true] }))
     };
     let recorded = store.record(&said).await.expect("records");
     assert_eq!(recorded, SUCCEEDED);
@@ -159,10 +159,10 @@ async fn what_is_no_object_gives_way_to_data_and_to_nothing_else() {
     }
     let left = "SELECT result_data FROM task_executions ORDER BY run_id";
     assert_eq!(tables.database.query(left).await, [["NULL"], ["[1]"]]);
-    let recorded = store.record(&with_data("r-1", json!({ "a": 1 }))).await;
+    let recorded = store.record(&with_data("r-1", &json!({ "a": 1 }))).await;
     assert_eq!(recorded.expect("records"), SUCCEEDED);
     assert_eq!(
         tables.outcome("r-1").await.data,
-        with_data("r-1", json!({ "a": 1 })).data
+        with_data("r-1", &json!({ "a": 1 })).data
     );
 }

@@ -33,18 +33,12 @@ async fn an_address_that_fails_too_often_is_told_to_wait_and_is_not_rejected() {
     let known = bearer(&token_of("w-1"));
     calls(&here, &known).await.expect("is let in");
 
-    for wrong in [key("wrong"), bearer("wrong"), vec![]] {
+    for wrong in [key("wrong"), bearer("wrong"), key("else")] {
         let refused = calls(&here, &wrong).await.expect_err("is nobody's");
         assert_eq!(refused.code(), Code::Unauthenticated);
     }
     let unseen = bearer(&token_of("w-2"));
-    for headers in [
-        key("wrong"),
-        key("other"),
-        bearer("wrong"),
-        vec![],
-        unseen.clone(),
-    ] {
+    for headers in [key("wrong"), key("other"), bearer("wrong"), unseen.clone()] {
         assert_throttled(&calls(&here, &headers).await.expect_err("must wait"));
     }
     // Those that are known to be good are let in, and so is everybody from elsewhere.

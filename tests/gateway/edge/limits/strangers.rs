@@ -98,7 +98,7 @@ impl Authenticator for Slow {
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         match self.recall(credential) {
             Recall::Good(worker) => Ok(worker),
-            Recall::Genuine | Recall::Unknown => pending().await,
+            Recall::Genuine | Recall::Refused | Recall::Unknown => pending().await,
         }
     }
 }
