@@ -89,9 +89,9 @@ metrics! {
     BREAKER_STATE = "breaker_state", Gauge, Count, ["port"], "0 closed, 1 half open, 2 open.";
     BREAKER_OPENED = "breaker_opened_total", Counter, Count, ["port"], "How often a breaker has opened.";
     AUDIT_EVENTS = "audit_events_total", Counter, Count, ["outcome"], "Events for the audit: written, dropped.";
+    DROPPED_LINES = "own_log_lines_dropped_total", Counter, Count, [], "Lines of the gateway's own log that nobody took from stderr in time.";
     BACKEND_UP = "backend_up", Gauge, Count, ["backend"], "1 if a backend answers, else 0.";
     BACKEND_SECONDS = "backend_call_duration_seconds", Histogram, Seconds, ["port"], "How long a port's adapter took to answer, or until nobody waited for it any more; waits of polls are not in it.";
-    DROPPED_LINES = "own_log_lines_dropped_total", Counter, Count, [], "Lines of the gateway's own log that nobody took from stderr in time.";
     POOL = "pool_connections", Gauge, Count, ["backend", "state"], "Connections to a backend: idle and busy ones to `MySQL`; open ones to Redis, which share the work.";
 }
 
