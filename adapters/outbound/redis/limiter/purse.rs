@@ -77,8 +77,7 @@ impl Purse {
         }
         if let Some(part) = rate.part(PART) {
             self.free.refill(part, now);
-            // Nor may more be owed than this: it is forgotten with a worker that is not seen.
-            if amount <= part.capacity() && self.free.wait(part, need.max(amount)).is_none() {
+            if self.free.wait(part, need).is_none() {
                 self.free.take(amount);
                 self.untold.take(amount);
                 return Ok(None);
@@ -167,14 +166,6 @@ mod tests {
         let again = purse.spend(slow, ONE, NOW);
         again.expect_err("nothing has come");
         purse.spend(fast, ONE, NOW).expect("may have come");
-    }
-
-    #[test]
-    fn what_would_be_owed_is_asked_for() {
-        let mut purse = Purse::default();
-        let asked = purse.spend(rate(1_000.0, 1_000), (1.0, 50_000.0), NOW);
-        let ask = asked.expect("is not refused").expect("is asked for");
-        assert_eq!((ask.need, ask.least), (1.0, 50_000.0));
     }
 
     #[test]
