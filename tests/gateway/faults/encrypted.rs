@@ -10,7 +10,7 @@ use crate::support::servers::{Authority, LONG, RedisTls, text, until};
 use crate::support::{Program, Worker};
 
 /// What the README says that a user needs.
-const USER: &str = "ACL SETUSER gateway on >secret ~n:* &* +@stream +@hash +@string \
+const USER: &str = "ACL SETUSER gateway on >a-password-of-redis ~n:* &* +@stream +@hash +@string \
                     +@list +@keyspace +@scripting +@pubsub +@connection +config +info +time";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +19,12 @@ async fn a_certificate_and_a_password_open_the_door() {
     let user: Vec<_> = USER.split_whitespace().collect();
     assert_eq!(redis.server.command(&user).await.text(), "OK");
     let authority = redis.authority.certificate();
-    let mut program = start(&redis.url("gateway:secret@"), &authority, Some(&redis)).await;
+    let mut program = start(
+        &redis.url("gateway:a-password-of-redis@"),
+        &authority,
+        Some(&redis),
+    )
+    .await;
 
     until("it is ready", || ready(&program)).await;
     let hears = "waiting polls are woken by keyspace notifications";
@@ -69,12 +74,12 @@ async fn without_a_certificate_of_its_own_the_gateway_is_turned_away() {
 async fn a_wrong_password_is_told_and_a_right_one_taken_later() {
     let redis = RedisTls::start().await;
     let authority = redis.authority.certificate();
-    let url = redis.url("gateway:secret@");
+    let url = redis.url("gateway:a-password-of-redis@");
 
     let mut program = start(&url, &authority, Some(&redis)).await;
     let reason = why_away(&mut program).await;
     assert!(reason.contains("WRONGPASS"), "{reason}");
-    assert!(!reason.contains("secret"), "{reason}");
+    assert!(!reason.contains("a-password"), "{reason}");
     assert_eq!(ready(&program).await, None);
     let user: Vec<_> = USER.split_whitespace().collect();
     assert_eq!(redis.server.command(&user).await.text(), "OK");

@@ -9,7 +9,7 @@ use crate::support::servers::{LONG, RedisServer, until};
 use crate::support::{Program, Worker};
 
 /// What the README says that a user needs, but for channels.
-const USER: &str = "ACL SETUSER gateway on >secret ~n:* resetchannels &n:* +@stream +@hash \
+const USER: &str = "ACL SETUSER gateway on >a-password-of-redis ~n:* resetchannels &n:* +@stream +@hash \
                     +@string +@list +@keyspace +@scripting +@pubsub +@connection +config +info \
                     +time";
 
@@ -75,7 +75,9 @@ async fn without_the_right_to_notifications_it_waits_on_the_streams_for_good() {
 async fn start(server: &RedisServer, user: &str) -> Program {
     let user: Vec<_> = user.split_whitespace().collect();
     assert_eq!(server.command(&user).await.text(), "OK");
-    let url = server.url().replace("://", "://gateway:secret@");
+    let url = server
+        .url()
+        .replace("://", "://gateway:a-password-of-redis@");
     Program::start(&[
         ("REDIS_URL", &url),
         ("REDIS_NAMESPACE", "n"),
