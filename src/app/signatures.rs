@@ -43,20 +43,20 @@ impl Authenticator for Signatures {
         let Some(signature) = self.timely(credential) else {
             return Recall::Unknown;
         };
-        match self.keys.recall(&signature.worker) {
+        let secret = self.keys.recall(&signature.worker);
+        if signature.is_by(secret.as_ref()) {
             // Whether it was used before must be asked.
-            Some(secret) if signature.is_by(&secret) => Recall::Genuine,
-            _ => Recall::Unknown,
+            return Recall::Genuine;
         }
+        Recall::Unknown
     }
 
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
         let signature = self.timely(credential).ok_or(AuthError::Rejected)?;
         let worker = &signature.worker;
         let secret = self.keys.secret(worker).await?;
-        let secret = secret.ok_or(AuthError::Rejected)?;
         // Only what is signed is remembered, lest a stranger use up what a worker is about to.
-        if !signature.is_by(&secret) {
+        if !signature.is_by(secret.as_ref()) {
             return Err(AuthError::Rejected);
         }
         let nonce = &signature.nonce;
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::app::testing::worker;
-    use crate::domain::identity::Secret;
+    use crate::domain::identity::{Secret, VERIFIED};
     use crate::domain::time::Timestamp;
     use crate::ports::{MockClock, MockNonces, MockSigningKeys};
 
@@ -142,6 +142,30 @@ mod tests {
         let told = bad.authenticate(&signed("w-1", "a b", MAC)).await;
         assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
         assert_eq!(bad.recall(&signed("w-1", "a b", MAC)), Recall::Unknown);
+    }
+
+    /// T16: who tries names learns from the time it takes nothing of who is there.
+    #[pollster::test]
+    async fn as_much_is_hashed_for_a_stranger_as_for_a_worker() {
+        let work = async |name: &str| {
+            let before = VERIFIED.get();
+            let mut keys = MockSigningKeys::new();
+            let secret = |worker: &WorkerId| {
+                (worker.as_str() == "w-1").then(|| Secret::new("what only w-1 knows"))
+            };
+            keys.expect_recall().returning(secret);
+            keys.expect_secret()
+                .returning(move |worker| Ok(secret(worker)));
+            let signatures = signatures(keys, MockNonces::new());
+            let wrong = signed(name, "n", &"0".repeat(64));
+            assert_eq!(signatures.recall(&wrong), Recall::Unknown);
+            let told = signatures.authenticate(&wrong).await;
+            assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+            VERIFIED.get() - before
+        };
+
+        assert_eq!(work("w-1").await, 2);
+        assert_eq!(work("w-9").await, 2);
     }
 
     #[pollster::test]
