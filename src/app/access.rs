@@ -57,21 +57,25 @@ impl Access {
         if presented.credentials.is_empty() {
             let failed = self.attempts.fail(presented.peer);
             failed.map_err(|throttled| self.throttled(presented, throttled))?;
-            self.note_rejected(presented, None);
+            self.note_rejected(presented, vec!["none"]);
         }
-        let mut unsure = None;
+        let (mut rejected, mut unsure, mut found) = (Vec::new(), None, None);
         for credential in &presented.credentials {
             match self.owner(presented, credential).await {
-                Ok(worker) => return Ok(worker),
-                Err(Error::Auth(AuthError::Rejected)) => {
-                    self.note_rejected(presented, Some(credential));
+                Ok(worker) => {
+                    found = Some(worker);
+                    break;
                 }
+                Err(Error::Auth(AuthError::Rejected)) => rejected.push(credential.kind()),
                 Err(other) => unsure = unsure.or(Some(other)),
             }
         }
+        if !rejected.is_empty() {
+            self.note_rejected(presented, rejected);
+        }
         // A worker that is rejected five times stops for good: while one of its credentials might
         // be valid, it is not.
-        Err(unsure.unwrap_or(AuthError::Rejected.into()))
+        found.ok_or_else(|| unsure.unwrap_or(AuthError::Rejected.into()))
     }
 
     /// The worker that `credential` belongs to.
@@ -111,9 +115,10 @@ impl Access {
         throttled.into()
     }
 
-    fn note_rejected(&self, presented: &Presented, credential: Option<&Credential>) {
+    /// Takes down what was wrong with a call, in one record however much it was.
+    fn note_rejected(&self, presented: &Presented, credentials: Vec<&'static str>) {
         let action = Action::Rejected {
-            credential: credential.map_or("none", Credential::kind),
+            credentials,
             claimed: presented.claimed.clone(),
         };
         self.note(presented, action);
