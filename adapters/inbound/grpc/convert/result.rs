@@ -10,6 +10,14 @@ use serde_json::{Map, Value};
 
 use crate::inbound::grpc::proto;
 
+/// What the data of a result may take in memory, in bytes: what is short on the wire is not short
+/// there. It is ten times the largest message, so that items of a hundred bytes each still fit.
+const MAX_DATA: usize = 512 * 1024 * 1024;
+
+/// What a value takes, and an object with something in it.
+const VALUE: usize = 48;
+const OBJECT: usize = 640;
+
 /// A result. Its time is that of its end, else of its start, else `now`.
 pub(in crate::inbound::grpc) fn report(
     request: proto::ReportResultRequest,
@@ -79,8 +87,32 @@ fn object(text: &str) -> Result<Map<String, Value>, Invalid> {
     if text.is_empty() {
         return Ok(Map::new());
     }
+    if weight(text) > MAX_DATA {
+        let rule = "a JSON object that takes at most 512 MiB when it is read";
+        return Err(Invalid::text("data_json", rule, text));
+    }
     serde_json::from_str(text)
         .map_err(|_| Invalid::text("data_json", "a JSON object, or empty", text))
+}
+
+/// About what will be made of `text`, by what stands before each value. Of what is no JSON, too
+/// little: nothing is made of that.
+fn weight(text: &str) -> usize {
+    // No value is shorter than a byte, and most messages are short.
+    if text.len() <= MAX_DATA / (VALUE + OBJECT) {
+        return 0;
+    }
+    let (mut weight, mut quoted, mut bytes) = (0, false, text.bytes());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(bytes.next()),
+            b',' | b'[' if !quoted => weight += VALUE,
+            b'{' if !quoted => weight += VALUE + OBJECT,
+            _ => {}
+        }
+    }
+    weight
 }
 
 #[cfg(test)]
@@ -160,6 +192,25 @@ mod tests {
             let refusal = report(request, worker(), now()).expect_err("is refused");
             assert_eq!(refusal.field, "data_json", "{data_json}");
         }
+    }
+
+    /// T12
+    #[test]
+    fn data_that_is_large_in_memory_alone_is_refused() {
+        let list = |values: usize| format!("{{\"a\":[0{}]}}", ",0".repeat(values - 1));
+        // The object, the list, and each but the first value.
+        let most = (MAX_DATA - OBJECT - VALUE) / VALUE;
+        let told = weight(&list(most));
+        assert!(told <= MAX_DATA && told + VALUE > MAX_DATA, "{told}");
+        let refusal = object(&list(most + 1)).expect_err("is refused");
+        assert_eq!(refusal.field, "data_json");
+
+        let objects = format!("{{\"a\":[{}]}}", vec!["{\"\":0}"; 800_000].join(","));
+        object(&objects).expect_err("is refused");
+        // What stands within a text is no value.
+        let text = format!("{{\"a\":\"{}\"}}", "[{,\\\"".repeat(8 << 20));
+        assert_eq!(weight(&text), VALUE + OBJECT);
+        object(&text).expect("is a text");
     }
 
     #[test]
