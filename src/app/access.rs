@@ -72,7 +72,7 @@ impl Access {
         if presented.credentials.is_empty() {
             let counted = self.attempts.say_nothing(presented.peer);
             counted.map_err(|throttled| self.throttled(presented, throttled))?;
-            self.note_rejected(presented, None);
+            self.note_rejected(presented, vec!["none"]);
         }
         let mut search = Search::new(presented);
         let mut refused = Vec::new();
@@ -94,14 +94,15 @@ impl Access {
             found = self.look_up(&mut search).await;
         }
         let Some(worker) = found else {
+            self.note_wrong(presented, search.rejected);
             self.count(presented, search.leave, search.failures);
             // A worker that is rejected five times stops for good: while one of its credentials
             // might be valid, it is not.
             return Err(search.unsure.unwrap_or(AuthError::Rejected.into()));
         };
-        for (credential, _) in refused {
-            self.note_rejected(presented, Some(credential));
-        }
+        let remembered = refused.iter().map(|(credential, _)| credential.kind());
+        search.rejected.extend(remembered);
+        self.note_wrong(search.presented, search.rejected);
         // Whoever proves who it is does not guess.
         search.leave.into_iter().for_each(Attempt::forgive);
         Ok(worker)
@@ -126,7 +127,7 @@ impl Access {
             match self.owner(search, credential, genuine).await {
                 Ok(worker) => return Some(worker),
                 Err(Error::Auth(AuthError::Rejected)) => {
-                    self.note_rejected(search.presented, Some(credential));
+                    search.rejected.push(credential.kind());
                 }
                 Err(other) => search.unsure = search.unsure.take().or(Some(other)),
             }
@@ -184,12 +185,20 @@ impl Access {
         throttled.into()
     }
 
-    fn note_rejected(&self, presented: &Presented, credential: Option<&Credential>) {
+    /// Takes down what was wrong with a call, in one record however much it was.
+    fn note_rejected(&self, presented: &Presented, credentials: Vec<&'static str>) {
         let action = Action::Rejected {
-            credential: credential.map_or("none", Credential::kind),
+            credentials,
             claimed: presented.claimed.clone(),
         };
         self.note(presented, action);
+    }
+
+    /// Takes down which credentials of a call were wrong, if any were.
+    fn note_wrong(&self, presented: &Presented, rejected: Vec<&'static str>) {
+        if !rejected.is_empty() {
+            self.note_rejected(presented, rejected);
+        }
     }
 
     /// Takes down what somebody unknown did.
@@ -215,6 +224,8 @@ struct Search<'a> {
     leave: Option<Attempt>,
     /// How much has failed that it was for.
     failures: usize,
+    /// Of which kinds those are that were wrong.
+    rejected: Vec<&'static str>,
     /// Why it cannot be told of one of them whether it is valid.
     unsure: Option<Error>,
 }
@@ -227,6 +238,7 @@ impl<'a> Search<'a> {
             good: None,
             leave: None,
             failures: 0,
+            rejected: Vec::new(),
             unsure: None,
         }
     }

@@ -39,13 +39,13 @@ impl Signatures {
     /// Whether it is by the secret of its worker. That may have been changed a moment ago: one that
     /// is merely remembered proves nobody wrong.
     async fn is_signed(&self, signature: &Signature) -> Result<bool, AuthError> {
-        let by = |secret: Option<&Secret>| secret.is_some_and(|it| signature.is_by(it));
         let known = self.keys.secret(&signature.worker).await?;
-        if by(known.secret.as_ref()) || known.current {
-            return Ok(by(known.secret.as_ref()));
+        let by_it = signature.is_by(known.secret.as_ref());
+        if by_it || known.current {
+            return Ok(by_it);
         }
         let secret = self.keys.secret_now(&signature.worker).await?;
-        Ok(by(secret.as_ref()))
+        Ok(signature.is_by(secret.as_ref()))
     }
 }
 
@@ -55,11 +55,12 @@ impl Authenticator for Signatures {
         let Some(signature) = self.timely(credential) else {
             return Recall::Unknown;
         };
-        match self.keys.recall(&signature.worker) {
+        let secret = self.keys.recall(&signature.worker);
+        if signature.is_by(secret.as_ref()) {
             // Whether it was used before must be asked.
-            Some(secret) if signature.is_by(&secret) => Recall::Genuine,
-            _ => Recall::Unknown,
+            return Recall::Genuine;
         }
+        Recall::Unknown
     }
 
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
@@ -82,6 +83,7 @@ mod tests {
 
     use super::*;
     use crate::app::testing::worker;
+    use crate::domain::identity::VERIFIED;
     use crate::domain::time::Timestamp;
     use crate::ports::{MockClock, MockNonces, MockSigningKeys, SigningKey};
 
@@ -188,6 +190,34 @@ mod tests {
         let lost = signatures(outdated(away), MockNonces::new());
         let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
         assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
+    }
+
+    /// T16: who tries names learns from the time it takes nothing of who is there.
+    #[pollster::test]
+    async fn as_much_is_hashed_for_a_stranger_as_for_a_worker() {
+        let work = async |name: &str| {
+            let before = VERIFIED.get();
+            let mut keys = MockSigningKeys::new();
+            let secret = |worker: &WorkerId| {
+                (worker.as_str() == "w-1").then(|| Secret::new("what only w-1 knows"))
+            };
+            keys.expect_recall().returning(secret);
+            keys.expect_secret().returning(move |worker| {
+                Ok(SigningKey {
+                    secret: secret(worker),
+                    current: true,
+                })
+            });
+            let signatures = signatures(keys, MockNonces::new());
+            let wrong = signed(name, "n", &"0".repeat(64));
+            assert_eq!(signatures.recall(&wrong), Recall::Unknown);
+            let told = signatures.authenticate(&wrong).await;
+            assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+            VERIFIED.get() - before
+        };
+
+        assert_eq!(work("w-1").await, 2);
+        assert_eq!(work("w-9").await, 2);
     }
 
     #[pollster::test]

@@ -30,10 +30,10 @@ pub struct AuditEvent {
 /// What an [`AuditEvent`] is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A credential was refused.
+    /// Credentials were refused: all of a call that are wrong.
     Rejected {
-        /// The kind of credential; `none` if there was none.
-        credential: &'static str,
+        /// The kinds of them; `none` if there was none.
+        credentials: Vec<&'static str>,
         /// The worker it was said to be of.
         claimed: Option<WorkerId>,
     },
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn whoever_filters_can_rely_on_the_names() {
         let rejected = Action::Rejected {
-            credential: "none",
+            credentials: vec!["none"],
             claimed: None,
         };
         let gave_back = Action::GaveBack {

@@ -181,3 +181,6 @@ fn tell(address: IpAddr, end: End) {
     counter!(CONNECTIONS_ENDED, "reason" => reason).increment(1);
     tracing::debug!(%address, reason, "connection ended");
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -142,7 +142,7 @@ mod tests {
         let log = AuditLog::default();
         logged(|| {
             log.record(event(Action::Rejected {
-                credential: "none",
+                credentials: vec!["none"],
                 claimed: None,
             }));
             for _ in 0..MAX_EVENTS {

@@ -116,6 +116,27 @@ async fn only_a_rejection_costs_something() {
     }
 }
 
+/// T34
+#[pollster::test]
+async fn a_call_is_written_down_once_however_much_of_it_is_wrong() {
+    for (last, comes_in) in [("wrong", false), ("down", false), ("right", true)] {
+        let (journal, events) = journal();
+        let access = access(counted().0, doorman(), journal);
+        let mut presented = presented(&["wrong", "wrong", last]);
+        presented.credentials[1] = Credential::Token(Secret::new("wrong"));
+
+        let found = access.identify(&presented).await;
+        assert_eq!(found.is_ok(), comes_in, "{last}: {found:?}");
+        let mut kinds = vec!["api key", "token"];
+        kinds.extend((last == "wrong").then_some("api key"));
+        let rejected = Action::Rejected {
+            credentials: kinds,
+            claimed: None,
+        };
+        assert_eq!(audited(&events), vec![rejected], "{last}");
+    }
+}
+
 /// T13: whoever has failed too often is told so, is not looked up, and is never rejected.
 #[pollster::test]
 async fn whoever_has_failed_too_often_is_not_looked_up() {

@@ -29,9 +29,9 @@ impl Action {
     fn whole(&self) -> Details {
         let (claimed, subject, why) = match self {
             Self::Rejected {
-                credential,
+                credentials,
                 claimed,
-            } => (claimed.clone(), (*credential).to_owned(), None),
+            } => (claimed.clone(), credentials.join(", "), None),
             Self::Impersonated { claimed } => return Details::about(claimed.clone()),
             Self::Trespassed { what, id } => (None, format!("{what} {id}"), None),
             Self::Registered | Self::Throttled | Self::Barred => return Details::default(),
