@@ -124,13 +124,12 @@ fn serve(config: &Config) -> Outcome<ExitCode> {
 
 async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken) -> Outcome<()> {
     tokio::spawn(counted.clone().upkeep());
-    let plugged = plug::plug(config, audit::Audit::open)?;
-    let file = plugged.audit.file.clone();
+    let mut plugged = plug::plug(config, audit::Audit::open)?;
+    let (audit, copies) = (plugged.audit.clone(), plugged.farewell.take());
+    audit.keep_up();
     let served = serve_plugged(config, plugged, counted, stop).await;
     // Whatever was done on the way out belongs to the audit, too.
-    if let Some(file) = file {
-        file.close().await;
-    }
+    audit.close(copies).await;
     served
 }
 

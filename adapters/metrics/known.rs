@@ -82,7 +82,13 @@ const ENDS: &[&str] = &[
     "closed", "failed", "silent", "overdue", "crowded", "refused", "idle", "aged", "shutdown",
 ];
 
-const AUDIT_OUTCOMES: &[&str] = &["written", "dropped", "streamed", "stream_dropped"];
+const AUDIT_OUTCOMES: &[&str] = &[
+    "written",
+    "counted",
+    "dropped",
+    "streamed",
+    "stream_dropped",
+];
 
 /// As the log has them where it says what was plugged in.
 const PORTS: &[&str] = &[

@@ -4,7 +4,9 @@
 //! - `record`: what a record looks like, and how it is tied to the one before.
 //! - `file`: where records go, and how the file is rotated. `writer`: the thread that writes.
 //! - `verify`: whether the chain holds. `tee`: more than one audit at once.
+//! - `coalesced`: what is counted instead of written.
 
+mod coalesced;
 mod file;
 mod queue;
 mod record;
@@ -24,6 +26,7 @@ use gateway_core::domain::audit::AuditEvent;
 use gateway_core::ports::{self, Clock};
 use tokio::sync::oneshot;
 
+pub use self::coalesced::Coalesced;
 pub use self::file::OpenError;
 pub use self::tee::Tee;
 pub use self::verify::{Break, Verified, files_of, verify};

@@ -5,19 +5,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use gateway_adapters::host::cli::Audit as Asked;
 use gateway_adapters::host::reload::Observer;
 use gateway_adapters::host::{AuditTarget, Config};
-use gateway_adapters::outbound::audit::{AuditFile, Settings, Tee, files_of, verify};
+use gateway_adapters::outbound::audit::{AuditFile, Coalesced, Settings, Tee, files_of, verify};
 use gateway_adapters::outbound::memory;
 use gateway_core::domain::audit::{Action, AuditEvent};
 use gateway_core::ports::{AuditLog, Clock};
 
 use super::Outcome;
 
+/// What has to be done for a copy of the audit to end in good order.
+pub(super) type Farewell = BoxFuture<'static, ()>;
+
 /// Where events go, and what has to be ended in good order.
+#[derive(Clone)]
 pub(super) struct Audit {
-    pub(super) log: Arc<Tee>,
+    pub(super) log: Arc<Coalesced>,
+    /// What passes on to others what is written.
+    pub(super) copies: Arc<Tee>,
     pub(super) file: Option<Arc<AuditFile>>,
     pub(super) what: &'static str,
 }
@@ -33,10 +40,20 @@ impl Audit {
     }
 
     fn in_log() -> Self {
+        Self::of(
+            Arc::new(memory::AuditLog::default()),
+            None,
+            "the log, target audit",
+        )
+    }
+
+    fn of(log: Arc<dyn AuditLog>, file: Option<Arc<AuditFile>>, what: &'static str) -> Self {
+        let copies = Arc::new(Tee::new(log));
         Self {
-            log: Arc::new(Tee::new(Arc::new(memory::AuditLog::default()))),
-            file: None,
-            what: "the log, target audit",
+            log: Arc::new(Coalesced::new(copies.clone())),
+            copies,
+            file,
+            what,
         }
     }
 
@@ -51,11 +68,29 @@ impl Audit {
         };
         let opened = AuditFile::open(settings(config, file, false), clock.clone());
         let file = Arc::new(opened.map_err(|error| format!("AUDIT_FILE: {error}"))?);
-        Ok(Self {
-            log: Arc::new(Tee::new(file.clone())),
-            file: Some(file),
-            what: what(config),
-        })
+        Ok(Self::of(file.clone(), Some(file), what(config)))
+    }
+
+    /// Writes what is counted when its time has come, for as long as there is a runtime.
+    pub(super) fn keep_up(&self) {
+        let log = self.log.clone();
+        tokio::spawn(async move { log.upkeep().await });
+    }
+
+    /// Writes what is left, here and where `copies` go.
+    pub(super) async fn close(&self, copies: Option<Farewell>) {
+        self.log.flush();
+        let file = async {
+            if let Some(file) = &self.file {
+                file.close().await;
+            }
+        };
+        let copies = async {
+            if let Some(copies) = copies {
+                copies.await;
+            }
+        };
+        tokio::join!(file, copies);
     }
 }
 

@@ -15,14 +15,14 @@ use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
+    AuditLog, Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
     WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
-use super::audit::Audit;
+use super::audit::{Audit, Farewell};
 use super::database::Database;
 use super::scrape::{Looks, Seen};
 use super::{Outcome, connections, limits, redis, tls, who};
@@ -45,6 +45,8 @@ pub(super) struct Plugged {
     pub(super) database: Option<Database>,
     /// Where events go.
     pub(super) audit: Audit,
+    /// How their copies end.
+    pub(super) farewell: Option<Farewell>,
     /// What is read anew without a restart.
     pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
@@ -84,15 +86,21 @@ pub(super) async fn answers(mut away: Away) {
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) audit: Arc<Tee>,
+    pub(super) audit: Arc<dyn AuditLog>,
+    /// What passes on to others what is audited.
+    pub(super) copies: Arc<Tee>,
 }
 
 impl Common {
     fn new(config: &Config, audit: OpenAudit) -> Outcome<(Self, Audit)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let audit = audit(config, &clock)?;
-        let log = audit.log.clone();
-        Ok((Self { clock, audit: log }, audit))
+        let common = Self {
+            clock,
+            audit: audit.log.clone(),
+            copies: audit.copies.clone(),
+        };
+        Ok((common, audit))
     }
 }
 
@@ -140,6 +148,7 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     Ok(Plugged {
         gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
+        farewell: store.farewell,
         backends,
         looks,
         tls,
@@ -221,6 +230,8 @@ pub(super) struct Store {
     /// What results need that others share, if anything is shared.
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
+    /// How the copy of the audit that is there ends.
+    pub(super) farewell: Option<Farewell>,
     /// The backend, as the metrics have it.
     pub(super) seen: Option<Seen>,
     pub(super) what: &'static str,
@@ -250,6 +261,7 @@ impl Store {
             operator_side: (backend.master, backend.dead_letters),
             shared: None,
             backends: Vec::new(),
+            farewell: None,
             seen: None,
             what: MEMORY,
             #[cfg(feature = "redis")]

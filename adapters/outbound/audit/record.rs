@@ -54,6 +54,8 @@ pub(super) struct Entry {
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<u64>,
 }
 
 impl Entry {
@@ -72,6 +74,7 @@ impl Entry {
             claimed: details.claimed.map(|worker| worker.to_string()),
             subject: details.subject,
             why: details.why,
+            times: details.times,
         }
     }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use fred::types::Value;
 use gateway_core::domain::audit::AuditEvent;
@@ -6,6 +7,8 @@ use gateway_core::domain::identity::RequestId;
 use gateway_core::ports;
 use metrics::counter;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Shared;
@@ -15,17 +18,37 @@ use crate::metrics::AUDIT_EVENTS;
 /// Events that wait at the most.
 const CAPACITY: usize = 8192;
 
+/// How long the end waits for what is to be added yet.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// An [`AuditLog`](ports::AuditLog) in a stream that all gateways share.
 pub struct AuditStream {
     events: mpsc::Sender<AuditEvent>,
+    ending: CancellationToken,
+    ended: CancellationToken,
 }
 
 impl AuditStream {
     /// Begins to add to the stream, which keeps about `max` entries. It must be called on a runtime.
     pub(super) fn new(shared: Shared, max: u64) -> Self {
         let (events, waiting) = mpsc::channel(CAPACITY);
-        tokio::spawn(add(shared, max, waiting));
-        Self { events }
+        let (ending, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (asked, done) = (ending.clone(), ended.clone().drop_guard());
+        tokio::spawn(async move {
+            let _done = done;
+            add(shared, max, waiting, asked).await;
+        });
+        Self {
+            events,
+            ending,
+            ended,
+        }
+    }
+
+    /// Adds what waits, and ends; what is left after a while is counted as dropped.
+    pub async fn close(&self) {
+        self.ending.cancel();
+        self.ended.cancelled().await;
     }
 }
 
@@ -38,24 +61,66 @@ impl ports::AuditLog for AuditStream {
 }
 
 /// Adds what comes, one at a time: in the stream they are in the order in which they happened.
-async fn add(shared: Shared, max: u64, mut waiting: mpsc::Receiver<AuditEvent>) {
+async fn add(
+    shared: Shared,
+    max: u64,
+    mut waiting: mpsc::Receiver<AuditEvent>,
+    ending: CancellationToken,
+) {
     let mut lost = 0_u64;
-    while let Some(event) = waiting.recv().await {
-        if let Err(error) = attempt(&shared, max, &event).await {
-            // It is in the file, or in the log, and nobody may wait for this.
-            counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(1);
-            if lost == 0 {
-                warn!(%error, "audit events are missing in the stream");
-            }
-            lost += 1;
-            continue;
+    let adding = async {
+        let ending = ending.cancelled();
+        tokio::pin!(ending);
+        loop {
+            let next = tokio::select! {
+                next = waiting.recv() => next,
+                () = &mut ending, if !waiting.is_closed() => {
+                    waiting.close();
+                    continue;
+                }
+            };
+            let Some(event) = next else { return };
+            let added = attempt(&shared, max, &event).await;
+            tell(added, &mut lost);
         }
-        counter!(AUDIT_EVENTS, "outcome" => "streamed").increment(1);
-        if lost > 0 {
-            warn!(lost, "audit events go to the stream again");
-            lost = 0;
+    };
+    let overdue = async {
+        ending.cancelled().await;
+        sleep(FAREWELL).await;
+    };
+    let adding = async {
+        tokio::select! {
+            () = adding => {}
+            () = overdue => {}
         }
+    };
+    adding.await;
+    // The one under way may have come through; the others have not.
+    waiting.close();
+    let left = waiting.len() as u64;
+    if left > 0 || lost > 0 {
+        counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(left);
+        let lost = lost + left;
+        warn!(lost, "audit events are missing at the end of the stream");
     }
+}
+
+/// Counts an event, and says when they begin to be lost and when they no longer are.
+fn tell(added: Result<(), LinkError>, lost: &mut u64) {
+    let Err(error) = added else {
+        counter!(AUDIT_EVENTS, "outcome" => "streamed").increment(1);
+        if *lost > 0 {
+            warn!(lost = *lost, "audit events go to the stream again");
+        }
+        *lost = 0;
+        return;
+    };
+    // It is in the file, or in the log, and nobody may wait for this.
+    counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(1);
+    if *lost == 0 {
+        warn!(%error, "audit events are missing in the stream");
+    }
+    *lost += 1;
 }
 
 async fn attempt(shared: &Shared, max: u64, event: &AuditEvent) -> Result<(), LinkError> {
@@ -88,6 +153,7 @@ fn fields(event: &AuditEvent) -> Vec<(&'static str, String)> {
         ("claimed", details.claimed.map(|worker| worker.to_string())),
         ("subject", details.subject),
         ("why", details.why),
+        ("times", details.times.map(|times| times.to_string())),
     ];
     let known = known
         .into_iter()
