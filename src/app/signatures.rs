@@ -1,16 +1,28 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Credential, NONCE_MEMORY, Signature};
-use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, SigningKeys};
+use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, Room, SigningKeys, Spent};
+
+/// Signatures of a worker that are remembered if nobody says how often it may call: a thousand a
+/// second.
+const MOST: u32 = 600_000;
+
+/// When a worker tries again that has signed too much.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How many signatures of a worker are remembered at the most.
+type Most = Box<dyn Fn() -> Option<u32> + Send + Sync>;
 
 /// Whose signatures are.
 pub struct Signatures {
     keys: Arc<dyn SigningKeys>,
     nonces: Arc<dyn Nonces>,
     clock: Arc<dyn Clock>,
+    most: Most,
 }
 
 impl Signatures {
@@ -20,7 +32,20 @@ impl Signatures {
             keys,
             nonces,
             clock,
+            most: Box::new(|| None),
         }
+    }
+
+    /// Remembers no more of each worker than `most` says, if it says anything: whoever signs more
+    /// is refused, and nobody else is.
+    #[must_use]
+    pub fn limited(mut self, most: impl Fn() -> Option<u32> + Send + Sync + 'static) -> Self {
+        self.most = Box::new(most);
+        self
+    }
+
+    fn was_replayed(&self, signature: &Signature) -> bool {
+        self.nonces.recalls(&signature.worker, &signature.nonce)
     }
 
     /// `credential`, if it is a signature that is worth a look.
@@ -44,8 +69,11 @@ impl Authenticator for Signatures {
             return Recall::Unknown;
         };
         match self.keys.recall(&signature.worker) {
-            // Whether it was used before must be asked.
-            Some(secret) if signature.is_by(&secret) => Recall::Genuine,
+            // Whether it was used before must be asked, unless that was told already: then it may
+            // be anybody who sends it.
+            Some(secret) if signature.is_by(&secret) && !self.was_replayed(signature) => {
+                Recall::Genuine
+            }
             _ => Recall::Unknown,
         }
     }
@@ -59,9 +87,15 @@ impl Authenticator for Signatures {
         if !signature.is_by(&secret) {
             return Err(AuthError::Rejected);
         }
-        let nonce = &signature.nonce;
-        let first = self.nonces.first(worker, nonce, NONCE_MEMORY).await?;
-        first.then(|| worker.clone()).ok_or(AuthError::Rejected)
+        let room = Room {
+            keep: NONCE_MEMORY,
+            most: (self.most)().unwrap_or(MOST),
+        };
+        match self.nonces.spend(worker, &signature.nonce, room).await? {
+            Spent::First => Ok(worker.clone()),
+            Spent::Again => Err(AuthError::Rejected),
+            Spent::Full => Err(AuthError::Exceeded { retry_after: RETRY }),
+        }
     }
 }
 
@@ -103,10 +137,18 @@ mod tests {
     fn memory() -> MockNonces {
         let mut nonces = MockNonces::new();
         let seen = Mutex::new(HashSet::new());
-        nonces.expect_first().returning(move |worker, nonce, keep| {
-            assert_eq!(keep.as_secs(), 600, "twice the tolerance");
+        nonces.expect_spend().returning(move |worker, nonce, room| {
+            assert_eq!(room.keep.as_secs(), 600, "twice the tolerance");
             let mut seen = seen.lock().expect("is not poisoned");
-            Ok(seen.insert((worker.clone(), nonce.to_owned())))
+            let known = seen.contains(&(worker.clone(), nonce.to_owned()));
+            match known {
+                true => Ok(Spent::Again),
+                false if seen.len() >= room.most as usize => Ok(Spent::Full),
+                false => {
+                    seen.insert((worker.clone(), nonce.to_owned()));
+                    Ok(Spent::First)
+                }
+            }
         });
         nonces
     }
@@ -152,7 +194,7 @@ mod tests {
 
         let mut nonces = MockNonces::new();
         nonces
-            .expect_first()
+            .expect_spend()
             .returning(|_, _, _| Err(AuthError::Unavailable("away".into())));
         let lost = signatures(keys(), nonces);
         let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
@@ -165,9 +207,25 @@ mod tests {
         known
             .expect_recall()
             .returning(|_| Some(Secret::new("what only w-1 knows")));
-        let signatures = signatures(known, MockNonces::new());
+        let mut nonces = MockNonces::new();
+        nonces.expect_recalls().times(1).returning(|_, _| false);
+        nonces.expect_recalls().returning(|_, _| true);
+        let signatures = signatures(known, nonces);
 
-        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
         assert_eq!(signatures.recall(&signed("w-1", "m", MAC)), Recall::Unknown);
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
+        // Whoever heard it may send it again.
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Unknown);
+    }
+
+    #[pollster::test]
+    async fn a_worker_signs_no_more_than_is_remembered_of_it() {
+        let full = signatures(keys(), memory()).limited(|| Some(0));
+        let told = full.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Exceeded { .. })), "{told:?}");
+
+        let free = signatures(keys(), memory()).limited(|| None);
+        let told = free.authenticate(&signed("w-1", "n", MAC)).await;
+        assert_eq!(told.expect("has room"), worker("w-1"));
     }
 }

@@ -9,7 +9,9 @@ use futures::future::BoxFuture;
 use gateway_adapters::host::cli::Audit as Asked;
 use gateway_adapters::host::reload::Observer;
 use gateway_adapters::host::{AuditTarget, Config};
-use gateway_adapters::outbound::audit::{AuditFile, Coalesced, Settings, Tee, files_of, verify};
+use gateway_adapters::outbound::audit::{
+    AuditFile, Break, Coalesced, Settings, Tee, Verified, verify, verify_all_of,
+};
 use gateway_adapters::outbound::memory;
 use gateway_core::domain::audit::{Action, AuditEvent};
 use gateway_core::ports::{AuditLog, Clock};
@@ -164,15 +166,16 @@ pub(super) fn of_reloads(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Obser
 pub(super) fn run(asked: Asked, config: &Config) -> Outcome<ExitCode> {
     let Asked::Verify { files } = asked;
     if !files.is_empty() {
-        return check(&files);
+        // What came before those that are named may be elsewhere.
+        return tell(&files[files.len() - 1], verify(&files));
     }
     let Some(AuditTarget::File(file)) = &config.audit.to else {
         return Err("AUDIT_FILE is no file; name the files to look at".into());
     };
-    let mut code = check(&files_of(file)?)?;
+    let mut code = check(file)?;
     let tools = tools(file);
     if tools.exists() {
-        let tools = check(&files_of(&tools)?)?;
+        let tools = check(&tools)?;
         code = if tools == ExitCode::SUCCESS {
             code
         } else {
@@ -182,24 +185,45 @@ pub(super) fn run(asked: Asked, config: &Config) -> Outcome<ExitCode> {
     Ok(code)
 }
 
-/// Follows one chain, and says how far it holds.
-fn check(files: &[PathBuf]) -> Outcome<ExitCode> {
-    let name = files.last().map(|file| file.display().to_string());
-    let name = name.unwrap_or_default();
-    match verify(files) {
-        Ok(chain) => {
-            let (records, count) = (chain.records, files.len());
-            writeln!(
-                io::stdout(),
-                "{name}: {records} records in {count} files, unbroken up to record {}, {}",
-                chain.last,
-                chain.hash
-            )?;
-            Ok(ExitCode::SUCCESS)
-        }
+/// Follows the whole chain that ends in `file`, and says how far it holds.
+fn check(file: &Path) -> Outcome<ExitCode> {
+    let verified = verify_all_of(file);
+    let missing = verified.as_ref().ok().and_then(Verified::missing);
+    let code = tell(file, verified)?;
+    let Some(missing) = missing else {
+        return Ok(code);
+    };
+    let (from, to) = missing.into_inner();
+    writeln!(
+        io::stdout(),
+        "broken: records {from} to {to} are missing, and no record says that rotation removed them"
+    )?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Says what came of following the chain that ends in `file`.
+fn tell(file: &Path, verified: Result<Verified, Break>) -> Outcome<ExitCode> {
+    let chain = match verified {
+        Ok(chain) => chain,
         Err(error) => {
             writeln!(io::stdout(), "broken: {error}")?;
-            Ok(ExitCode::FAILURE)
+            return Ok(ExitCode::FAILURE);
         }
-    }
+    };
+    let (name, records, count) = (file.display(), chain.records, chain.files);
+    let (first, last) = (chain.first, chain.last);
+    let more = if chain.unfinished {
+        "; another is being written"
+    } else {
+        ""
+    };
+    writeln!(
+        io::stdout(),
+        "{name}: {records} records in {count} files, unbroken from record {}, {}, up to record {}, {}{more}",
+        first.number,
+        first.hash,
+        last.number,
+        last.hash
+    )?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::audit::{Audit, Farewell};
 use super::database::Database;
 use super::scrape::{Looks, Seen};
+use super::who::Signed;
 use super::{Outcome, connections, limits, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
@@ -118,8 +119,12 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     };
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
-    let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
     let limit = limits::limiter(config, &store);
+    let signed = Signed {
+        nonces: store.nonces.clone(),
+        limits: limit.limits,
+    };
+    let who = who::plug(config, &common, &signed, database.as_ref())?;
     let (tls, mut reloadables) = tls::plug(config, &common)?;
     reloadables.extend(who.reloadables);
     reloadables.push(limit.reloadable);

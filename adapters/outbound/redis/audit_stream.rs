@@ -33,10 +33,16 @@ impl AuditStream {
     pub(super) fn new(shared: Shared, max: u64) -> Self {
         let (events, waiting) = mpsc::channel(CAPACITY);
         let (ending, ended) = (CancellationToken::new(), CancellationToken::new());
+        let adding = Adding {
+            shared,
+            max,
+            waiting,
+            lost: 0,
+        };
         let (asked, done) = (ending.clone(), ended.clone().drop_guard());
         tokio::spawn(async move {
             let _done = done;
-            add(shared, max, waiting, asked).await;
+            adding.run(asked).await;
         });
         Self {
             events,
@@ -61,76 +67,76 @@ impl ports::AuditLog for AuditStream {
 }
 
 /// Adds what comes, one at a time: in the stream they are in the order in which they happened.
-async fn add(
+struct Adding {
     shared: Shared,
     max: u64,
-    mut waiting: mpsc::Receiver<AuditEvent>,
-    ending: CancellationToken,
-) {
-    let mut lost = 0_u64;
-    let adding = async {
-        let ending = ending.cancelled();
-        tokio::pin!(ending);
+    waiting: mpsc::Receiver<AuditEvent>,
+    /// Events that were lost since one was added.
+    lost: u64,
+}
+
+impl Adding {
+    async fn run(mut self, ending: CancellationToken) {
+        let overdue = async {
+            ending.cancelled().await;
+            sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            () = self.add_all(&ending) => {}
+            () = overdue => {}
+        }
+        self.waiting.close();
+        let left = self.waiting.len() as u64;
+        counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(left);
+        let lost = self.lost + left;
+        if lost > 0 {
+            warn!(lost, "audit events are missing at the end of the stream");
+        }
+    }
+
+    /// Adds what comes until the end, and what has come by then.
+    async fn add_all(&mut self, ending: &CancellationToken) {
         loop {
             let next = tokio::select! {
-                next = waiting.recv() => next,
-                () = &mut ending, if !waiting.is_closed() => {
-                    waiting.close();
+                next = self.waiting.recv() => next,
+                () = ending.cancelled(), if !self.waiting.is_closed() => {
+                    self.waiting.close();
                     continue;
                 }
             };
             let Some(event) = next else { return };
-            let added = attempt(&shared, max, &event).await;
-            tell(added, &mut lost);
+            let added = self.add(&event).await;
+            self.tell(added);
         }
-    };
-    let overdue = async {
-        ending.cancelled().await;
-        sleep(FAREWELL).await;
-    };
-    let adding = async {
-        tokio::select! {
-            () = adding => {}
-            () = overdue => {}
-        }
-    };
-    adding.await;
-    // The one under way may have come through; the others have not.
-    waiting.close();
-    let left = waiting.len() as u64;
-    if left > 0 || lost > 0 {
-        counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(left);
-        let lost = lost + left;
-        warn!(lost, "audit events are missing at the end of the stream");
     }
-}
 
-/// Counts an event, and says when they begin to be lost and when they no longer are.
-fn tell(added: Result<(), LinkError>, lost: &mut u64) {
-    let Err(error) = added else {
-        counter!(AUDIT_EVENTS, "outcome" => "streamed").increment(1);
-        if *lost > 0 {
-            warn!(lost = *lost, "audit events go to the stream again");
+    async fn add(&self, event: &AuditEvent) -> Result<(), LinkError> {
+        let mut args: Vec<Value> = vec![self.shared.keys.audit().into()];
+        args.extend(["MAXLEN", "~"].map(Value::from_static_str));
+        args.extend([self.max.to_string().into(), Value::from_static_str("*")]);
+        for (name, value) in fields(event) {
+            args.extend([Value::from_static_str(name), value.into()]);
         }
-        *lost = 0;
-        return;
-    };
-    // It is in the file, or in the log, and nobody may wait for this.
-    counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(1);
-    if *lost == 0 {
-        warn!(%error, "audit events are missing in the stream");
+        self.shared.link.write_once("XADD", args).await.map(drop)
     }
-    *lost += 1;
-}
 
-async fn attempt(shared: &Shared, max: u64, event: &AuditEvent) -> Result<(), LinkError> {
-    let mut args: Vec<Value> = vec![shared.keys.audit().into()];
-    args.extend(["MAXLEN", "~"].map(Value::from_static_str));
-    args.extend([max.to_string().into(), Value::from_static_str("*")]);
-    for (name, value) in fields(event) {
-        args.extend([Value::from_static_str(name), value.into()]);
+    /// Counts an event, and says when they begin to be lost and when they no longer are.
+    fn tell(&mut self, added: Result<(), LinkError>) {
+        let Err(error) = added else {
+            counter!(AUDIT_EVENTS, "outcome" => "streamed").increment(1);
+            let lost = std::mem::take(&mut self.lost);
+            if lost > 0 {
+                warn!(lost, "audit events go to the stream again");
+            }
+            return;
+        };
+        // It is in the file, or in the log, and nobody may wait for this.
+        counter!(AUDIT_EVENTS, "outcome" => "stream_dropped").increment(1);
+        if self.lost == 0 {
+            warn!(%error, "audit events are missing in the stream");
+        }
+        self.lost += 1;
     }
-    shared.link.write_once("XADD", args).await.map(drop)
 }
 
 fn fields(event: &AuditEvent) -> Vec<(&'static str, String)> {

@@ -25,7 +25,9 @@ async fn secret(workers: &Workers, worker: &str) -> String {
         Ok(Some(secret)) => secret.expose().to_owned(),
         Ok(None) => "-".to_owned(),
         Err(AuthError::Unavailable(_)) => "?".to_owned(),
-        Err(AuthError::Rejected) => panic!("an answer that it does not give"),
+        Err(AuthError::Rejected | AuthError::Exceeded { .. }) => {
+            panic!("an answer that it does not give")
+        }
     }
 }
 

@@ -68,7 +68,7 @@ async fn counts_are_written_when_the_minute_is_over_whether_or_not_more_comes() 
     for _ in 0..=AT_ONCE {
         coalesced.record(stranger("192.0.2.1"));
     }
-    let early = tokio::time::timeout(WINDOW - TICK, &mut keep).await;
+    let early = tokio::time::timeout(Duration::from_secs(50), &mut keep).await;
     early.expect_err("goes on");
     assert_eq!(written(&log).len(), AT_ONCE as usize);
     let late = tokio::time::timeout(TICK * 2, &mut keep).await;

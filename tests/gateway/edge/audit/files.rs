@@ -108,6 +108,39 @@ async fn a_gateway_that_is_killed_leaves_a_chain_that_goes_on() {
     assert_eq!(code, Some(0), "{said}");
     let last = records(&file);
     assert_eq!(last.last().expect("has one")["action"], "stopped");
+
+    let oldest = format!("{name}.{:012}", 1);
+    fs::remove_file(oldest).expect("is there");
+    let (code, said) = verify(name).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("broken: records 1 to "), "{said}");
+}
+
+/// T34: whoever is refused over and over does not flush out what else is written, and the end
+/// leaves no count behind.
+#[tokio::test]
+async fn refusals_that_repeat_themselves_are_counted() {
+    let (_folder, file) = place();
+    let name = file.to_str().expect("is text");
+    let program = Program::start(&[
+        ("AUDIT_FILE", name),
+        ("AUTH_FAILURES_PER_MINUTE", "1000000"),
+    ])
+    .await;
+    let stranger = Worker::new(program.grpc, "w-1", Some("wrong"));
+    for _ in 0..50 {
+        stranger.poll(1).await.expect_err("is refused");
+    }
+    program.stop().await;
+
+    let records = records(&file);
+    let rejected = records.iter().filter(|it| it["action"] == "rejected");
+    let times: Vec<_> = rejected
+        .map(|it| it["times"].as_u64().unwrap_or(1))
+        .collect();
+    assert_eq!(times.iter().sum::<u64>(), 50, "{times:?}");
+    assert_eq!(times[..20], [1; 20]);
+    assert_eq!(times.len(), 21);
 }
 
 #[tokio::test]
