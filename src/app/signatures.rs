@@ -1,16 +1,28 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
-use crate::domain::identity::{Credential, NONCE_MEMORY, Secret, Signature};
-use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, SigningKeys};
+use crate::domain::identity::{Credential, NONCE_MEMORY, Signature};
+use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, Room, SigningKeys, Spent};
+
+/// Signatures of a worker that are remembered if nobody says how often it may call: a thousand a
+/// second.
+const MOST: u32 = 600_000;
+
+/// When a worker tries again that has signed too much.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How many signatures of a worker are remembered at the most.
+type Most = Box<dyn Fn() -> Option<u32> + Send + Sync>;
 
 /// Whose signatures are.
 pub struct Signatures {
     keys: Arc<dyn SigningKeys>,
     nonces: Arc<dyn Nonces>,
     clock: Arc<dyn Clock>,
+    most: Most,
 }
 
 impl Signatures {
@@ -20,7 +32,20 @@ impl Signatures {
             keys,
             nonces,
             clock,
+            most: Box::new(|| None),
         }
+    }
+
+    /// Remembers no more of each worker than `most` says, if it says anything: whoever signs more
+    /// is refused, and nobody else is.
+    #[must_use]
+    pub fn limited(mut self, most: impl Fn() -> Option<u32> + Send + Sync + 'static) -> Self {
+        self.most = Box::new(most);
+        self
+    }
+
+    fn was_replayed(&self, signature: &Signature) -> bool {
+        self.nonces.recalls(&signature.worker, &signature.nonce)
     }
 
     /// `credential`, if it is a signature that is worth a look.
@@ -56,8 +81,9 @@ impl Authenticator for Signatures {
             return Recall::Unknown;
         };
         let secret = self.keys.recall(&signature.worker);
-        if signature.is_by(secret.as_ref()) {
-            // Whether it was used before must be asked.
+        // Whether it was used before must be asked, unless that was told already: then it may be
+        // anybody who sends it.
+        if signature.is_by(secret.as_ref()) && !self.was_replayed(signature) {
             return Recall::Genuine;
         }
         Recall::Unknown
@@ -70,9 +96,15 @@ impl Authenticator for Signatures {
         if !self.is_signed(signature).await? {
             return Err(AuthError::Rejected);
         }
-        let nonce = &signature.nonce;
-        let first = self.nonces.first(worker, nonce, NONCE_MEMORY).await?;
-        first.then(|| worker.clone()).ok_or(AuthError::Rejected)
+        let room = Room {
+            keep: NONCE_MEMORY,
+            most: (self.most)().unwrap_or(MOST),
+        };
+        match self.nonces.spend(worker, &signature.nonce, room).await? {
+            Spent::First => Ok(worker.clone()),
+            Spent::Again => Err(AuthError::Rejected),
+            Spent::Full => Err(AuthError::Exceeded { retry_after: RETRY }),
+        }
     }
 }
 
@@ -83,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::app::testing::worker;
-    use crate::domain::identity::VERIFIED;
+    use crate::domain::identity::{Secret, VERIFIED};
     use crate::domain::time::Timestamp;
     use crate::ports::{MockClock, MockNonces, MockSigningKeys, SigningKey};
 
@@ -124,10 +156,18 @@ mod tests {
     fn memory() -> MockNonces {
         let mut nonces = MockNonces::new();
         let seen = Mutex::new(HashSet::new());
-        nonces.expect_first().returning(move |worker, nonce, keep| {
-            assert_eq!(keep.as_secs(), 660, "twice the tolerance, and more");
+        nonces.expect_spend().returning(move |worker, nonce, room| {
+            assert_eq!(room.keep.as_secs(), 660, "twice the tolerance, and more");
             let mut seen = seen.lock().expect("is not poisoned");
-            Ok(seen.insert((worker.clone(), nonce.to_owned())))
+            let known = seen.contains(&(worker.clone(), nonce.to_owned()));
+            match known {
+                true => Ok(Spent::Again),
+                false if seen.len() >= room.most as usize => Ok(Spent::Full),
+                false => {
+                    seen.insert((worker.clone(), nonce.to_owned()));
+                    Ok(Spent::First)
+                }
+            }
         });
         nonces
     }
@@ -228,7 +268,7 @@ mod tests {
 
         let mut nonces = MockNonces::new();
         nonces
-            .expect_first()
+            .expect_spend()
             .returning(|_, _, _| Err(AuthError::Unavailable("away".into())));
         let lost = signatures(keys(), nonces);
         let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
@@ -241,9 +281,25 @@ mod tests {
         known
             .expect_recall()
             .returning(|_| Some(Secret::new("what only w-1 knows")));
-        let signatures = signatures(known, MockNonces::new());
+        let mut nonces = MockNonces::new();
+        nonces.expect_recalls().times(1).returning(|_, _| false);
+        nonces.expect_recalls().returning(|_, _| true);
+        let signatures = signatures(known, nonces);
 
-        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
         assert_eq!(signatures.recall(&signed("w-1", "m", MAC)), Recall::Unknown);
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
+        // Whoever heard it may send it again.
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Unknown);
+    }
+
+    #[pollster::test]
+    async fn a_worker_signs_no_more_than_is_remembered_of_it() {
+        let full = signatures(keys(), memory()).limited(|| Some(0));
+        let told = full.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Exceeded { .. })), "{told:?}");
+
+        let free = signatures(keys(), memory()).limited(|| None);
+        let told = free.authenticate(&signed("w-1", "n", MAC)).await;
+        assert_eq!(told.expect("has room"), worker("w-1"));
     }
 }

@@ -129,6 +129,13 @@ pub enum Action {
         /// Whose it is, where that was said.
         worker: Option<WorkerId>,
     },
+    /// The like happened so often that it was only counted.
+    Repeated {
+        /// What was done the last time.
+        last: Box<Action>,
+        /// How often.
+        times: u64,
+    },
     /// Files that are in force were read anew: certificates, keys, limits.
     Reloaded {
         /// What was read.
@@ -182,6 +189,7 @@ impl Action {
             Self::Administered { .. } => "administered",
             Self::KeyChanged { .. } => "key_changed",
             Self::Reloaded { .. } => "reloaded",
+            Self::Repeated { last, .. } => last.name(),
         }
     }
 
@@ -211,6 +219,7 @@ impl Action {
             | Self::Administered { .. }
             | Self::KeyChanged { .. }
             | Self::Reloaded { .. } => Outcome::Accepted,
+            Self::Repeated { last, .. } => last.outcome(),
         }
     }
 }
@@ -229,6 +238,14 @@ mod tests {
             receipt: String::new(),
         };
         assert_eq!(rejected.name(), "rejected");
+        let repeated = Action::Repeated {
+            last: Box::new(rejected),
+            times: 7,
+        };
+        assert_eq!(repeated.name(), "rejected");
+        assert_eq!(repeated.outcome(), Outcome::Refused);
+        assert_eq!(repeated.details().times, Some(7));
+        assert_eq!(repeated.details().subject.as_deref(), Some("none"));
         assert_eq!(gave_back.name(), "gave_back");
         assert_eq!(Action::Registered.name(), "registered");
     }

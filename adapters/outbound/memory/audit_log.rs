@@ -60,6 +60,7 @@ fn write(event: &AuditEvent) {
         claimed = details.claimed.as_ref().map(WorkerId::as_str),
         subject = details.subject,
         why = details.why,
+        times = details.times,
         "{}",
         event.action.name(),
     );

@@ -222,3 +222,15 @@ impl Attempts for Busy {
         Ok(())
     }
 }
+
+/// T34: whoever sends again what it has heard, or has a certificate of ours and no more, is let
+/// fail no more often than others, however little it is a guess.
+#[pollster::test]
+async fn what_is_no_guess_is_rejected_no_more_often_than_a_guess() {
+    let (journal, events) = journal();
+    let access = access(spent(), doorman(), journal);
+
+    let refused = access.identify(&presented(&["was good"])).await;
+    assert!(matches!(refused, Err(Error::Throttled(_))), "{refused:?}");
+    assert_eq!(audited(&events), vec![Action::Throttled]);
+}

@@ -125,8 +125,9 @@ async fn a_signature_counts_once_and_a_repetition_not() {
 #[tokio::test]
 async fn an_outage_rejects_nobody_and_stops_nobody_with_another_proof() {
     let mut nonces = MockNonces::new();
+    nonces.expect_recalls().returning(|_, _| false);
     nonces
-        .expect_first()
+        .expect_spend()
         .returning(|_, _, _| Err(AuthError::Unavailable("away".into())));
     let gateway = Gateway::start_with(Options {
         authenticator: Some(every_way(Arc::new(nonces))),
