@@ -285,6 +285,7 @@ pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc
         max_calls: config.grpc.max_calls,
         max_calls_per_worker: config.grpc.max_calls_per_worker,
         max_polls_per_worker: config.grpc.max_polls_per_worker,
+        drain_delay: config.grpc.drain_delay,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
         tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::app::Gateway;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -20,7 +20,7 @@ use super::super::tls::Handshake;
 use super::access::AccessLayer;
 use super::calls::Calls;
 use super::caps::{self, Caps};
-use super::listener::{Limits, Port};
+use super::listener::{Limits, Port, Turns};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
 use super::service::Service;
@@ -28,9 +28,6 @@ use super::{DESCRIPTORS, stream};
 
 /// The largest message either way, in bytes. The field's workers count on it.
 pub(super) const MAX_MESSAGE: usize = 50 * 1024 * 1024;
-
-/// How long connections get to carry the last answers away, once all calls have ended.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What the port goes by.
 #[derive(Clone, Debug)]
@@ -51,6 +48,9 @@ pub struct Settings {
     pub max_calls_per_worker: usize,
     /// Polls of one worker that wait, of each kind.
     pub max_polls_per_worker: usize,
+    /// For how long health tells that the gateway leaves before it does, so that load balancers look
+    /// elsewhere first.
+    pub drain_delay: Duration,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
     /// What connections may take.
@@ -72,6 +72,7 @@ impl Default for Settings {
             max_calls: 4096,
             max_calls_per_worker: 64,
             max_polls_per_worker: 4,
+            drain_delay: Duration::ZERO,
             grace: Duration::from_secs(5),
             limits: Limits::default(),
             tls: None,
@@ -88,8 +89,9 @@ pub enum ServeError {
     Description(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown`, and
-/// then until the calls in flight have ended or the grace is over, whichever is first.
+/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown` and the
+/// delay that is to come then; and then until the calls in flight and the connections have ended or
+/// the grace is over, whichever is first.
 pub async fn serve(
     listener: TcpListener,
     gateway: Gateway,
@@ -117,7 +119,7 @@ pub async fn serve(
         calls: MeasureLayer::new().layer(door.layer(routes)),
         max_concurrent_streams: settings.max_concurrent_streams,
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
-        handshakes: Semaphore::new(settings.limits.max_handshakes),
+        turns: Turns::new(settings.limits.max_handshakes),
         limits: settings.limits,
         tls: settings.tls,
         stop: stop.clone(),
@@ -131,17 +133,16 @@ pub async fn serve(
     }
     // Load balancers look elsewhere first; only then is the door shut.
     set_serving(&health, ServingStatus::NotServing).await;
+    sleep(settings.drain_delay).await;
     stop.cancel();
     in_flight.close();
     connections.close();
-    if timeout(settings.grace, in_flight.wait()).await.is_err() {
-        tracing::warn!(
-            calls = in_flight.len(),
-            "calls did not end within the grace period"
-        );
-    }
-    // Whoever holds a connection open without a call does not hold us up.
-    if timeout(LAST_WORDS, connections.wait()).await.is_err() {
+    let drained = async { tokio::join!(connections.wait(), in_flight.wait()) };
+    if timeout(settings.grace, drained).await.is_err() {
+        if !in_flight.is_empty() {
+            let calls = in_flight.len();
+            tracing::warn!(calls, "calls did not end within the grace period");
+        }
         cut.cancel();
         connections.wait().await;
     }

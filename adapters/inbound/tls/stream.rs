@@ -1,20 +1,27 @@
+use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use gateway_core::ports::Clock;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
+use x509_parser::parse_x509_certificate;
 
 use super::server;
 use super::trust::Trust;
 
 /// The trust in force, and whatever becomes of it.
 pub(super) type Trusted = watch::Receiver<Option<Arc<Trust>>>;
+
+/// How often the time of day is looked at, at least.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// A connection whose client presented a certificate: it breaks off once that counts no more.
 pub(super) struct Watched {
@@ -30,9 +37,10 @@ impl Watched {
         trusted: Trusted,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let end = next_end(&chain, &*clock);
         Self {
             inner,
-            refusal: Some(Box::pin(refused(chain, trusted, clock))),
+            refusal: Some(Box::pin(refused(chain, end, trusted, clock))),
         }
     }
 
@@ -51,16 +59,46 @@ impl Watched {
     }
 }
 
-/// Waits for a trust that does not accept `chain`.
-async fn refused(chain: Vec<CertificateDer<'static>>, mut trusted: Trusted, clock: Arc<dyn Clock>) {
-    while trusted.changed().await.is_ok() {
+/// Waits until `chain` is not accepted: for a trust that does not, or for the end of a certificate.
+/// `end` is the next, as it was when the handshake was done.
+async fn refused(
+    chain: Vec<CertificateDer<'static>>,
+    mut end: Option<u64>,
+    mut trusted: Trusted,
+    clock: Arc<dyn Clock>,
+) {
+    let mut watched = true;
+    loop {
+        tokio::select! {
+            // Whoever could have withdrawn the trust may be gone.
+            changed = trusted.changed(), if watched => watched = changed.is_ok(),
+            () = wait(end) => {}
+        }
         let trust = trusted.borrow_and_update().clone();
         if !trust.is_some_and(|trust| trust.accepts(&chain, server::now(&*clock))) {
             return;
         }
+        end = next_end(&chain, &*clock);
     }
-    // Whoever could have withdrawn the trust is gone.
-    std::future::pending::<()>().await;
+}
+
+/// In how many seconds the next of `chain` has ended that has not yet.
+fn next_end(chain: &[CertificateDer<'_>], clock: &dyn Clock) -> Option<u64> {
+    let now = clock.now().as_second();
+    let ends = chain.iter().filter_map(|certificate| {
+        let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+        // It is still good in its last second.
+        u64::try_from(certificate.validity().not_after.timestamp() - now + 1).ok()
+    });
+    ends.filter(|&seconds| seconds > 0).min()
+}
+
+async fn wait(seconds: Option<u64>) {
+    match seconds {
+        // The time of day may be set in the meantime, so it is looked at now and then.
+        Some(seconds) => sleep(Duration::from_secs(seconds).min(LOOK)).await,
+        None => pending().await,
+    }
 }
 
 impl AsyncRead for Watched {

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use tokio::net::TcpStream;
-use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::connection::Connection;
 use super::census::Admission;
 use super::preface::{self, Begun};
+use super::turns::Turn;
 use super::{Calls, End, Port, proxy};
 use crate::inbound::tls::{Secured, Stream};
 
@@ -46,28 +46,48 @@ impl<S: Calls> Port<S> {
     /// and many that come at once are opened one after the other.
     pub(super) async fn open(
         &self,
-        socket: TcpStream,
+        mut socket: TcpStream,
         address: IpAddr,
-        place: &mut Admission,
+        place: &Admission,
     ) -> Result<Opened, End> {
         let patience = self.limits.handshake_timeout;
         let start = Instant::now();
-        timeout(patience, socket.readable()).await??;
+        let peer = timeout_at(start + patience, self.hear(&mut socket, address, place)).await??;
         let heard = Instant::now();
-        let _turn = timeout(patience, self.turn(place)).await?;
+        let _turn = timeout(patience, self.turn(peer, place)).await?;
         // What was spent waiting for us is not the peer's.
         let deadline = start + patience + heard.elapsed();
-        timeout_at(deadline, self.shake_hands(socket, address, place)).await?
+        timeout_at(deadline, self.shake_hands(socket, peer, place)).await?
+    }
+
+    /// Waits for the first word, and from whom it is: a proxy says that before.
+    async fn hear(
+        &self,
+        socket: &mut TcpStream,
+        address: IpAddr,
+        place: &Admission,
+    ) -> Result<IpAddr, End> {
+        let mut peer = address;
+        if self.limits.believes(address) {
+            peer = proxy::read(socket).await?.unwrap_or(address);
+            if !place.count_for(peer) {
+                return Err(End::Refused);
+            }
+        }
+        match socket.peek(&mut [0]).await? {
+            0 => Err(End::Closed),
+            _ => Ok(peer),
+        }
     }
 
     /// Waits for its turn. Who takes long while others wait loses its own.
-    async fn turn(&self, place: &Admission) -> Option<SemaphorePermit<'_>> {
+    async fn turn(&self, peer: IpAddr, place: &Admission) -> Turn<'_> {
         let long = self.limits.handshake_turn;
-        let mut turn = pin!(self.handshakes.acquire());
+        let mut turn = pin!(self.turns.take(peer));
         loop {
             if let Ok(turn) = timeout(long, turn.as_mut()).await {
                 place.turn();
-                return turn.ok();
+                return turn;
             }
             place.hurry(long);
         }
@@ -76,17 +96,10 @@ impl<S: Calls> Port<S> {
     /// Comes to terms with the peer. It takes as long as that lets it.
     async fn shake_hands(
         &self,
-        mut socket: TcpStream,
-        address: IpAddr,
-        place: &mut Admission,
+        socket: TcpStream,
+        peer: IpAddr,
+        place: &Admission,
     ) -> Result<Opened, End> {
-        let mut peer = address;
-        if self.limits.believes(address) {
-            peer = proxy::read(&mut socket).await?.unwrap_or(address);
-            if !place.count_for(peer) {
-                return Err(End::Refused);
-            }
-        }
         let Secured {
             stream,
             certificate,
@@ -104,6 +117,7 @@ impl<S: Calls> Port<S> {
         let known = Connection {
             peer: Some(peer),
             certificate,
+            standing: Some(place.standing()),
         };
         Ok(Opened { stream, known })
     }
