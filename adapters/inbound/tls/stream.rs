@@ -59,11 +59,11 @@ impl Watched {
     }
 }
 
-/// Waits until `chain` is not accepted: for a trust that does not, or for the end of a certificate.
-/// `end` is the next, as it was when the handshake was done.
+/// Waits until `chain` is not accepted: for a trust that does not, or for the `end` of what is next
+/// to end of it.
 async fn refused(
     chain: Vec<CertificateDer<'static>>,
-    mut end: Option<u64>,
+    mut end: Option<i64>,
     mut trusted: Trusted,
     clock: Arc<dyn Clock>,
 ) {
@@ -72,7 +72,7 @@ async fn refused(
         tokio::select! {
             // Whoever could have withdrawn the trust may be gone.
             changed = trusted.changed(), if watched => watched = changed.is_ok(),
-            () = wait(end) => {}
+            () = reached(end, &*clock) => {}
         }
         let trust = trusted.borrow_and_update().clone();
         if !trust.is_some_and(|trust| trust.accepts(&chain, server::now(&*clock))) {
@@ -82,22 +82,24 @@ async fn refused(
     }
 }
 
-/// In how many seconds the next of `chain` has ended that has not yet.
-fn next_end(chain: &[CertificateDer<'_>], clock: &dyn Clock) -> Option<u64> {
+/// The next second in which one of `chain` is not good any more.
+fn next_end(chain: &[CertificateDer<'_>], clock: &dyn Clock) -> Option<i64> {
     let now = clock.now().as_second();
     let ends = chain.iter().filter_map(|certificate| {
         let (_, certificate) = parse_x509_certificate(certificate).ok()?;
-        // It is still good in its last second.
-        u64::try_from(certificate.validity().not_after.timestamp() - now + 1).ok()
+        // In its last second it is still good.
+        certificate.validity().not_after.timestamp().checked_add(1)
     });
-    ends.filter(|&seconds| seconds > 0).min()
+    ends.filter(|&end| end > now).min()
 }
 
-async fn wait(seconds: Option<u64>) {
-    match seconds {
-        // The time of day may be set in the meantime, so it is looked at now and then.
-        Some(seconds) => sleep(Duration::from_secs(seconds).min(LOOK)).await,
-        None => pending().await,
+async fn reached(end: Option<i64>, clock: &dyn Clock) {
+    let Some(end) = end else {
+        return pending().await;
+    };
+    // The time of day may be set in the meantime.
+    while let Ok(left @ 1..) = u64::try_from(end - clock.now().as_second()) {
+        sleep(Duration::from_secs(left).min(LOOK)).await;
     }
 }
 

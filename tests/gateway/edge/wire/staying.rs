@@ -84,6 +84,13 @@ async fn one_that_does_not_answer_is_cut_off_as_well() {
     gateway.stop().await;
 }
 
+/// Lets the gateway send as many answers as there will be.
+async fn make_way(raw: &mut Raw<TcpStream>) {
+    const PLENTY: u32 = 1 << 30;
+    let window = Frame::new(kind::WINDOW_UPDATE, 0, 0, &PLENTY.to_be_bytes());
+    raw.up.send(&window).await.expect("makes way");
+}
+
 /// The answer to a heartbeat that is sent by hand.
 async fn beat(raw: &mut Raw<TcpStream>, stream: u32) -> Option<Frame> {
     let beat = proto::SendHeartbeatRequest {
@@ -105,6 +112,7 @@ async fn beat(raw: &mut Raw<TcpStream>, stream: u32) -> Option<Frame> {
 async fn calls_that_begin_while_it_leaves_are_answered() {
     let gateway = patient().await;
     let mut raw = Raw::begin(connect(&gateway).await).await;
+    make_way(&mut raw).await;
     gateway.begin_stop();
     let goaway = soon(raw.down.next_of(kind::GOAWAY)).await;
     goaway.expect("is told before the end");
@@ -140,6 +148,7 @@ async fn one_that_does_not_answer_does_not_hold_up_the_end() {
 async fn one_that_goes_on_calling_is_cut_off_after_the_grace() {
     let gateway = gateway(|settings| settings.grace = Duration::from_secs(3)).await;
     let mut raw = Raw::begin(connect(&gateway).await).await;
+    make_way(&mut raw).await;
     gateway.begin_stop();
 
     let mut stream = 1;
