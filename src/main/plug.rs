@@ -305,6 +305,7 @@ pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc
         max_bytes: config.grpc.max_bytes,
         max_bytes_per_worker: config.grpc.max_bytes_per_worker,
         credential_cache: config.auth.cache,
+        drain_delay: config.grpc.drain_delay,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
         tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),

@@ -136,8 +136,8 @@ mod tests {
         ];
         let mut parts = parts(&headers);
         parts.extensions.insert(Connection {
-            peer: None,
             certificate: Some(Arc::new(Certificate::default())),
+            ..Connection::default()
         });
 
         let presented = presented(&parts, false).expect("reads");
