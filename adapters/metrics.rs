@@ -88,7 +88,7 @@ metrics! {
     RELOADS = "reloads_total", Counter, Count, ["what", "outcome"], "Files that changed, or SIGHUP: taken over (done), or not good enough (failed).";
     BREAKER_STATE = "breaker_state", Gauge, Count, ["port"], "0 closed, 1 half open, 2 open.";
     BREAKER_OPENED = "breaker_opened_total", Counter, Count, ["port"], "How often a breaker has opened.";
-    AUDIT_EVENTS = "audit_events_total", Counter, Count, ["outcome"], "Events for the audit: written, dropped.";
+    AUDIT_EVENTS = "audit_events_total", Counter, Count, ["outcome"], "Events for the audit: written or dropped; counted in the record of another; `streamed` to Redis, or `stream_dropped`.";
     DROPPED_LINES = "own_log_lines_dropped_total", Counter, Count, [], "Lines of the gateway's own log that nobody took from stderr in time.";
     BACKEND_UP = "backend_up", Gauge, Count, ["backend"], "1 if a backend answers, else 0.";
     BACKEND_SECONDS = "backend_call_duration_seconds", Histogram, Seconds, ["port"], "How long a port's adapter took to answer, or until nobody waited for it any more; waits of polls are not in it.";

@@ -7,6 +7,7 @@ pub mod identity;
 pub mod invalid;
 pub mod limit;
 pub mod log;
+pub mod network;
 pub mod run;
 pub mod task;
 pub mod time;

@@ -128,14 +128,13 @@ async fn serve_until(config: &Config, counted: Metrics, stop: CancellationToken)
     let asked = signals::reload()?;
     tokio::spawn(counted.clone().upkeep());
     let mut plugged = plug::plug(config, audit::Audit::open)?;
-    let file = plugged.audit.file.clone();
     let observer = audit::of_reloads(plugged.audit.log.clone(), plugged.gateway.clock.clone());
     reload::spawn(mem::take(&mut plugged.reloadables), &asked, &observer);
+    let (audit, copies) = (plugged.audit.clone(), plugged.farewell.take());
+    audit.keep_up();
     let served = serve_plugged(config, plugged, counted, stop).await;
     // Whatever was done on the way out belongs to the audit, too.
-    if let Some(file) = file {
-        file.close().await;
-    }
+    audit.close(copies).await;
     served
 }
 

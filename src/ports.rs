@@ -41,7 +41,7 @@ pub use dead_letters::DeadLetters;
 pub use limiter::{LimitError, Limiter};
 pub use log_sink::{ChunkReceipt, LogError, LogSink};
 pub use master::{LogPage, Master, MasterError, NumberedLine, QueueView, RunView, WorkerView};
-pub use nonces::Nonces;
+pub use nonces::{Nonces, Room, Spent};
 pub use result_feed::{FeedError, ResultFeed};
 pub use result_store::{ResultError, ResultStore};
 pub use run_owners::{Claim, OwnerError, RunOwners};

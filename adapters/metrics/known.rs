@@ -88,7 +88,13 @@ const ENDS: &[&str] = &[
     "shutdown",
 ];
 
-const AUDIT_OUTCOMES: &[&str] = &["written", "dropped", "streamed", "stream_dropped"];
+const AUDIT_OUTCOMES: &[&str] = &[
+    "written",
+    "counted",
+    "dropped",
+    "streamed",
+    "stream_dropped",
+];
 
 /// As the log has them where it says what was plugged in.
 const PORTS: &[&str] = &[

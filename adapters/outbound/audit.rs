@@ -2,12 +2,15 @@
 //! whoever changes the past has to change all that came after, too.
 //!
 //! - `record`: what a record looks like, and how it is tied to the one before.
-//! - `file`: where records go, and how the file is rotated. `writer`: the thread that writes.
+//! - `target`: where records go. `file`: how the file is rotated. `writer`: the thread that writes.
 //! - `verify`: whether the chain holds. `tee`: more than one audit at once.
+//! - `coalesced`: what is counted instead of written.
 
+mod coalesced;
 mod file;
 mod queue;
 mod record;
+mod target;
 mod tee;
 #[cfg(test)]
 mod tests;
@@ -24,12 +27,13 @@ use gateway_core::domain::audit::AuditEvent;
 use gateway_core::ports::{self, Clock};
 use tokio::sync::oneshot;
 
-pub use self::file::OpenError;
+pub use self::coalesced::Coalesced;
+pub use self::file::{OpenError, files_of};
 pub use self::tee::Tee;
-pub use self::verify::{Break, Verified, files_of, verify};
+pub use self::verify::{Break, Link, Verified, verify, verify_all_of};
 
-use self::file::Target;
 use self::queue::Queue;
+use self::target::Target;
 use self::writer::Writer;
 
 /// How long the end waits for what is to be written yet.

@@ -76,6 +76,7 @@ impl Authenticator for ByKind {
         match &told {
             Ok(_) => &counts.accepted,
             Err(AuthError::Rejected) => &counts.rejected,
+            Err(AuthError::Exceeded { .. }) => &counts.throttled,
             Err(AuthError::Unavailable(_)) => &counts.unavailable,
         }
         .increment(1);
@@ -105,6 +106,7 @@ impl Way {
             Counts {
                 accepted: count("accepted"),
                 rejected: count("rejected"),
+                throttled: count("throttled"),
                 unavailable: count("unavailable"),
             }
         })
@@ -114,6 +116,7 @@ impl Way {
 struct Counts {
     accepted: Counter,
     rejected: Counter,
+    throttled: Counter,
     unavailable: Counter,
 }
 

@@ -11,6 +11,7 @@ use super::{Error, Journal};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::id::WorkerId;
 use crate::domain::identity::{Caller, Credential, Presented};
+use crate::domain::limit::Class;
 use crate::ports::{Attempt, Attempts, AuthError, Authenticator, Limiter, Recall, Throttled};
 
 pub(super) use limits::Limited;
@@ -30,11 +31,7 @@ impl Access {
     /// say it is from somebody else.
     pub async fn identify(&self, presented: &Presented) -> Result<Caller, Error> {
         let worker = self.first_valid(presented).await?;
-        let caller = Caller {
-            worker,
-            peer: presented.peer,
-            request: presented.request.clone(),
-        };
+        let caller = caller(presented, worker);
         self.check_claim(&caller, presented.claimed.as_ref())?;
         Ok(caller)
     }
@@ -72,7 +69,7 @@ impl Access {
         if presented.credentials.is_empty() {
             let counted = self.attempts.say_nothing(presented.peer);
             counted.map_err(|throttled| self.throttled(presented, throttled))?;
-            self.note_rejected(presented, None);
+            self.note_rejected(presented, vec!["none"]);
         }
         let mut search = Search::new(presented);
         let mut refused = Vec::new();
@@ -94,14 +91,15 @@ impl Access {
             found = self.look_up(&mut search).await;
         }
         let Some(worker) = found else {
+            self.note_wrong(presented, search.rejected);
             self.count(presented, search.leave, search.failures);
             // A worker that is rejected five times stops for good: while one of its credentials
             // might be valid, it is not.
             return Err(search.unsure.unwrap_or(AuthError::Rejected.into()));
         };
-        for (credential, _) in refused {
-            self.note_rejected(presented, Some(credential));
-        }
+        let remembered = refused.iter().map(|(credential, _)| credential.kind());
+        search.rejected.extend(remembered);
+        self.note_wrong(search.presented, search.rejected);
         // Whoever proves who it is does not guess.
         search.leave.into_iter().for_each(Attempt::forgive);
         Ok(worker)
@@ -126,7 +124,7 @@ impl Access {
             match self.owner(search, credential, genuine).await {
                 Ok(worker) => return Some(worker),
                 Err(Error::Auth(AuthError::Rejected)) => {
-                    self.note_rejected(search.presented, Some(credential));
+                    search.rejected.push(credential.kind());
                 }
                 Err(other) => search.unsure = search.unsure.take().or(Some(other)),
             }
@@ -152,10 +150,14 @@ impl Access {
         match (&told, genuine) {
             (Err(AuthError::Rejected), false) => search.failures += 1,
             (Err(AuthError::Rejected), true) => {
-                // It was looked up already, so that it makes no difference now.
-                let _counted = self.attempts.fail(presented.peer);
+                // It was looked up already; but who has failed too often is told no more than that.
+                let counted = self.attempts.fail(presented.peer);
+                counted.map_err(|throttled| self.throttled(presented, throttled))?;
             }
             _ => {}
+        }
+        if let (Err(AuthError::Exceeded { .. }), Credential::Signature(by)) = (&told, credential) {
+            self.note_limited(&caller(presented, by.worker.clone()), Class::Control);
         }
         Ok(told?)
     }
@@ -184,12 +186,20 @@ impl Access {
         throttled.into()
     }
 
-    fn note_rejected(&self, presented: &Presented, credential: Option<&Credential>) {
+    /// Takes down what was wrong with a call, in one record however much it was.
+    fn note_rejected(&self, presented: &Presented, credentials: Vec<&'static str>) {
         let action = Action::Rejected {
-            credential: credential.map_or("none", Credential::kind),
+            credentials,
             claimed: presented.claimed.clone(),
         };
         self.note(presented, action);
+    }
+
+    /// Takes down which credentials of a call were wrong, if any were.
+    fn note_wrong(&self, presented: &Presented, rejected: Vec<&'static str>) {
+        if !rejected.is_empty() {
+            self.note_rejected(presented, rejected);
+        }
     }
 
     /// Takes down what somebody unknown did.
@@ -215,6 +225,8 @@ struct Search<'a> {
     leave: Option<Attempt>,
     /// How much has failed that it was for.
     failures: usize,
+    /// Of which kinds those are that were wrong.
+    rejected: Vec<&'static str>,
     /// Why it cannot be told of one of them whether it is valid.
     unsure: Option<Error>,
 }
@@ -227,165 +239,21 @@ impl<'a> Search<'a> {
             good: None,
             leave: None,
             failures: 0,
+            rejected: Vec::new(),
             unsure: None,
         }
     }
 }
 
-#[cfg(test)]
-mod throttling;
-
-#[cfg(test)]
-mod tests {
-    use mockall::predicate::eq;
-
-    use super::*;
-    use crate::app::testing::{audited, caller, journal, patient, silent, worker};
-    use crate::domain::identity::Secret;
-    use crate::domain::limit::{Class, Demand};
-    use crate::ports::{LimitError, MockAuthenticator, MockLimiter};
-
-    fn key(text: &str) -> Credential {
-        Credential::Key(Secret::new(text))
-    }
-
-    fn presented(credentials: Vec<Credential>, claimed: Option<&str>) -> Presented {
-        Presented {
-            credentials,
-            claimed: claimed.map(worker),
-            peer: None,
-            request: None,
-        }
-    }
-
-    fn access(authenticator: MockAuthenticator, journal: Journal) -> Access {
-        Access {
-            attempts: Arc::new(patient()),
-            authenticator: Arc::new(authenticator),
-            limiter: Arc::new(MockLimiter::new()),
-            limited: Limited::default(),
-            journal,
-        }
-    }
-
-    /// Knows one key, `right`, and is out of order for the key `down`.
-    fn doorman() -> MockAuthenticator {
-        let mut authenticator = MockAuthenticator::new();
-        authenticator.expect_recall().returning(|_| Recall::Unknown);
-        authenticator
-            .expect_authenticate()
-            .returning(|credential| match credential {
-                Credential::Key(secret) if secret.expose() == "right" => Ok(worker("w-1")),
-                Credential::Key(secret) if secret.expose() == "down" => {
-                    Err(AuthError::Unavailable("lost the list".into()))
-                }
-                Credential::Key(_)
-                | Credential::Token(_)
-                | Credential::Certificate(_)
-                | Credential::Signature(_)
-                | Credential::Claim(_) => Err(AuthError::Rejected),
-            });
-        authenticator
-    }
-
-    #[pollster::test]
-    async fn the_owner_of_a_valid_key_is_the_caller() {
-        let access = access(doorman(), silent());
-
-        let found = access
-            .identify(&presented(vec![key("right")], Some("w-1")))
-            .await;
-        assert_eq!(found.expect("is identified").worker, worker("w-1"));
-    }
-
-    #[pollster::test]
-    async fn a_valid_key_does_not_cover_for_another_worker() {
-        let (journal, events) = journal();
-        let access = access(doorman(), journal);
-
-        let refused = access
-            .identify(&presented(vec![key("right")], Some("w-2")))
-            .await;
-        assert!(
-            matches!(refused, Err(Error::Impostor { .. })),
-            "{refused:?}"
-        );
-        let claimed = worker("w-2");
-        assert_eq!(audited(&events), vec![Action::Impersonated { claimed }]);
-    }
-
-    #[pollster::test]
-    async fn no_credential_is_a_wrong_one() {
-        let (journal, events) = journal();
-        let access = access(MockAuthenticator::new(), journal);
-
-        let refused = access.identify(&presented(vec![], None)).await;
-        assert!(matches!(refused, Err(Error::Auth(AuthError::Rejected))));
-        assert_eq!(audited(&events).len(), 1);
-    }
-
-    #[pollster::test]
-    async fn the_audit_of_a_wrong_key_does_not_hold_the_key() {
-        let (journal, events) = journal();
-        let access = access(doorman(), journal);
-
-        let refused = access
-            .identify(&presented(vec![key("hunter2")], Some("w-1")))
-            .await;
-        refused.expect_err("is refused");
-        let written = format!("{:?}", events.lock().expect("is not poisoned"));
-        assert!(written.contains("api key"), "{written}");
-        assert!(!written.contains("hunter2"), "{written}");
-    }
-
-    #[pollster::test]
-    async fn a_wrong_key_beside_a_right_one_is_let_in_and_written_down() {
-        let (journal, events) = journal();
-        let access = access(doorman(), journal);
-
-        let credentials = vec![key("wrong"), key("right")];
-        let found = access.identify(&presented(credentials, None)).await;
-        assert_eq!(found.expect("is identified").worker, worker("w-1"));
-        assert_eq!(audited(&events).len(), 1);
-    }
-
-    #[pollster::test]
-    async fn an_outage_is_never_a_rejection() {
-        let access = access(doorman(), silent());
-
-        for credentials in [vec![key("down")], vec![key("down"), key("wrong")]] {
-            let refused = access.identify(&presented(credentials, None)).await;
-            assert!(
-                matches!(refused, Err(Error::Auth(AuthError::Unavailable(_)))),
-                "{refused:?}"
-            );
-        }
-    }
-
-    #[pollster::test]
-    async fn a_call_over_the_limit_is_not_let_in() {
-        let mut limiter = MockLimiter::new();
-        limiter
-            .expect_admit()
-            .with(eq(worker("w-1")), eq(Demand::call(Class::Poll)))
-            .once()
-            .returning(|_, _| Err(LimitError::Unavailable("away".into())));
-        let access = Access {
-            limiter: Arc::new(limiter),
-            ..access(MockAuthenticator::new(), silent())
-        };
-
-        let refused = access.admit(&caller("w-1"), Class::Poll).await;
-        assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
-    }
-
-    #[pollster::test]
-    async fn an_empty_claim_is_a_true_one() {
-        let access = access(MockAuthenticator::new(), silent());
-
-        access.check_claim(&caller("w-1"), None).expect("is true");
-        access
-            .check_claim(&caller("w-1"), Some(&worker("w-1")))
-            .expect("is true");
+fn caller(presented: &Presented, worker: WorkerId) -> Caller {
+    Caller {
+        worker,
+        peer: presented.peer,
+        request: presented.request.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod throttling;

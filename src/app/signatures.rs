@@ -1,16 +1,28 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
-use crate::domain::identity::{Credential, NONCE_MEMORY, Secret, Signature};
-use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, SigningKeys};
+use crate::domain::identity::{Credential, NONCE_MEMORY, Signature};
+use crate::ports::{AuthError, Authenticator, Clock, Nonces, Recall, Room, SigningKeys, Spent};
+
+/// Signatures of a worker that are remembered if nobody says how often it may call: a thousand a
+/// second.
+const MOST: u32 = 600_000;
+
+/// When a worker tries again that has signed too much.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How many signatures of a worker are remembered at the most.
+type Most = Box<dyn Fn() -> Option<u32> + Send + Sync>;
 
 /// Whose signatures are.
 pub struct Signatures {
     keys: Arc<dyn SigningKeys>,
     nonces: Arc<dyn Nonces>,
     clock: Arc<dyn Clock>,
+    most: Most,
 }
 
 impl Signatures {
@@ -20,7 +32,20 @@ impl Signatures {
             keys,
             nonces,
             clock,
+            most: Box::new(|| None),
         }
+    }
+
+    /// Remembers no more of each worker than `most` says, if it says anything: whoever signs more
+    /// is refused, and nobody else is.
+    #[must_use]
+    pub fn limited(mut self, most: impl Fn() -> Option<u32> + Send + Sync + 'static) -> Self {
+        self.most = Box::new(most);
+        self
+    }
+
+    fn was_replayed(&self, signature: &Signature) -> bool {
+        self.nonces.recalls(&signature.worker, &signature.nonce)
     }
 
     /// `credential`, if it is a signature that is worth a look.
@@ -39,13 +64,13 @@ impl Signatures {
     /// Whether it is by the secret of its worker. That may have been changed a moment ago: one that
     /// is merely remembered proves nobody wrong.
     async fn is_signed(&self, signature: &Signature) -> Result<bool, AuthError> {
-        let by = |secret: Option<&Secret>| secret.is_some_and(|it| signature.is_by(it));
         let known = self.keys.secret(&signature.worker).await?;
-        if by(known.secret.as_ref()) || known.current {
-            return Ok(by(known.secret.as_ref()));
+        let by_it = signature.is_by(known.secret.as_ref());
+        if by_it || known.current {
+            return Ok(by_it);
         }
         let secret = self.keys.secret_now(&signature.worker).await?;
-        Ok(by(secret.as_ref()))
+        Ok(signature.is_by(secret.as_ref()))
     }
 }
 
@@ -55,11 +80,13 @@ impl Authenticator for Signatures {
         let Some(signature) = self.timely(credential) else {
             return Recall::Unknown;
         };
-        match self.keys.recall(&signature.worker) {
-            // Whether it was used before must be asked.
-            Some(secret) if signature.is_by(&secret) => Recall::Genuine,
-            _ => Recall::Unknown,
+        let secret = self.keys.recall(&signature.worker);
+        // Whether it was used before must be asked, unless that was told already: then it may be
+        // anybody who sends it.
+        if signature.is_by(secret.as_ref()) && !self.was_replayed(signature) {
+            return Recall::Genuine;
         }
+        Recall::Unknown
     }
 
     async fn authenticate(&self, credential: &Credential) -> Result<WorkerId, AuthError> {
@@ -69,9 +96,15 @@ impl Authenticator for Signatures {
         if !self.is_signed(signature).await? {
             return Err(AuthError::Rejected);
         }
-        let nonce = &signature.nonce;
-        let first = self.nonces.first(worker, nonce, NONCE_MEMORY).await?;
-        first.then(|| worker.clone()).ok_or(AuthError::Rejected)
+        let room = Room {
+            keep: NONCE_MEMORY,
+            most: (self.most)().unwrap_or(MOST),
+        };
+        match self.nonces.spend(worker, &signature.nonce, room).await? {
+            Spent::First => Ok(worker.clone()),
+            Spent::Again => Err(AuthError::Rejected),
+            Spent::Full => Err(AuthError::Exceeded { retry_after: RETRY }),
+        }
     }
 }
 
@@ -82,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::app::testing::worker;
+    use crate::domain::identity::{Secret, VERIFIED};
     use crate::domain::time::Timestamp;
     use crate::ports::{MockClock, MockNonces, MockSigningKeys, SigningKey};
 
@@ -122,10 +156,18 @@ mod tests {
     fn memory() -> MockNonces {
         let mut nonces = MockNonces::new();
         let seen = Mutex::new(HashSet::new());
-        nonces.expect_first().returning(move |worker, nonce, keep| {
-            assert_eq!(keep.as_secs(), 660, "twice the tolerance, and more");
+        nonces.expect_spend().returning(move |worker, nonce, room| {
+            assert_eq!(room.keep.as_secs(), 660, "twice the tolerance, and more");
             let mut seen = seen.lock().expect("is not poisoned");
-            Ok(seen.insert((worker.clone(), nonce.to_owned())))
+            let known = seen.contains(&(worker.clone(), nonce.to_owned()));
+            match known {
+                true => Ok(Spent::Again),
+                false if seen.len() >= room.most as usize => Ok(Spent::Full),
+                false => {
+                    seen.insert((worker.clone(), nonce.to_owned()));
+                    Ok(Spent::First)
+                }
+            }
         });
         nonces
     }
@@ -190,6 +232,34 @@ mod tests {
         assert!(matches!(told, Err(AuthError::Unavailable(_))), "{told:?}");
     }
 
+    /// T16: who tries names learns from the time it takes nothing of who is there.
+    #[pollster::test]
+    async fn as_much_is_hashed_for_a_stranger_as_for_a_worker() {
+        let work = async |name: &str| {
+            let before = VERIFIED.get();
+            let mut keys = MockSigningKeys::new();
+            let secret = |worker: &WorkerId| {
+                (worker.as_str() == "w-1").then(|| Secret::new("what only w-1 knows"))
+            };
+            keys.expect_recall().returning(secret);
+            keys.expect_secret().returning(move |worker| {
+                Ok(SigningKey {
+                    secret: secret(worker),
+                    current: true,
+                })
+            });
+            let signatures = signatures(keys, MockNonces::new());
+            let wrong = signed(name, "n", &"0".repeat(64));
+            assert_eq!(signatures.recall(&wrong), Recall::Unknown);
+            let told = signatures.authenticate(&wrong).await;
+            assert!(matches!(told, Err(AuthError::Rejected)), "{told:?}");
+            VERIFIED.get() - before
+        };
+
+        assert_eq!(work("w-1").await, 2);
+        assert_eq!(work("w-9").await, 2);
+    }
+
     #[pollster::test]
     async fn an_outage_is_no_rejection() {
         let lost = signatures(keys(), MockNonces::new());
@@ -198,7 +268,7 @@ mod tests {
 
         let mut nonces = MockNonces::new();
         nonces
-            .expect_first()
+            .expect_spend()
             .returning(|_, _, _| Err(AuthError::Unavailable("away".into())));
         let lost = signatures(keys(), nonces);
         let told = lost.authenticate(&signed("w-1", "n", MAC)).await;
@@ -211,9 +281,25 @@ mod tests {
         known
             .expect_recall()
             .returning(|_| Some(Secret::new("what only w-1 knows")));
-        let signatures = signatures(known, MockNonces::new());
+        let mut nonces = MockNonces::new();
+        nonces.expect_recalls().times(1).returning(|_, _| false);
+        nonces.expect_recalls().returning(|_, _| true);
+        let signatures = signatures(known, nonces);
 
-        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
         assert_eq!(signatures.recall(&signed("w-1", "m", MAC)), Recall::Unknown);
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Genuine);
+        // Whoever heard it may send it again.
+        assert_eq!(signatures.recall(&signed("w-1", "n", MAC)), Recall::Unknown);
+    }
+
+    #[pollster::test]
+    async fn a_worker_signs_no_more_than_is_remembered_of_it() {
+        let full = signatures(keys(), memory()).limited(|| Some(0));
+        let told = full.authenticate(&signed("w-1", "n", MAC)).await;
+        assert!(matches!(told, Err(AuthError::Exceeded { .. })), "{told:?}");
+
+        let free = signatures(keys(), memory()).limited(|| None);
+        let told = free.authenticate(&signed("w-1", "n", MAC)).await;
+        assert_eq!(told.expect("has room"), worker("w-1"));
     }
 }

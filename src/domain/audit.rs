@@ -30,10 +30,10 @@ pub struct AuditEvent {
 /// What an [`AuditEvent`] is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A credential was refused.
+    /// Credentials were refused: all of a call that are wrong.
     Rejected {
-        /// The kind of credential; `none` if there was none.
-        credential: &'static str,
+        /// The kinds of them; `none` if there was none.
+        credentials: Vec<&'static str>,
         /// The worker it was said to be of.
         claimed: Option<WorkerId>,
     },
@@ -129,6 +129,13 @@ pub enum Action {
         /// Whose it is, where that was said.
         worker: Option<WorkerId>,
     },
+    /// The like happened so often that it was only counted.
+    Repeated {
+        /// What was done the last time.
+        last: Box<Action>,
+        /// How often.
+        times: u64,
+    },
     /// Files that are in force were read anew: certificates, keys, limits.
     Reloaded {
         /// What was read.
@@ -182,6 +189,7 @@ impl Action {
             Self::Administered { .. } => "administered",
             Self::KeyChanged { .. } => "key_changed",
             Self::Reloaded { .. } => "reloaded",
+            Self::Repeated { last, .. } => last.name(),
         }
     }
 
@@ -211,6 +219,7 @@ impl Action {
             | Self::Administered { .. }
             | Self::KeyChanged { .. }
             | Self::Reloaded { .. } => Outcome::Accepted,
+            Self::Repeated { last, .. } => last.outcome(),
         }
     }
 }
@@ -222,13 +231,21 @@ mod tests {
     #[test]
     fn whoever_filters_can_rely_on_the_names() {
         let rejected = Action::Rejected {
-            credential: "none",
+            credentials: vec!["none"],
             claimed: None,
         };
         let gave_back = Action::GaveBack {
             receipt: String::new(),
         };
         assert_eq!(rejected.name(), "rejected");
+        let repeated = Action::Repeated {
+            last: Box::new(rejected),
+            times: 7,
+        };
+        assert_eq!(repeated.name(), "rejected");
+        assert_eq!(repeated.outcome(), Outcome::Refused);
+        assert_eq!(repeated.details().times, Some(7));
+        assert_eq!(repeated.details().subject.as_deref(), Some("none"));
         assert_eq!(gave_back.name(), "gave_back");
         assert_eq!(Action::Registered.name(), "registered");
     }

@@ -12,11 +12,21 @@ use zeroize::Zeroize as _;
 use crate::domain::id::WorkerId;
 
 pub use certificate::Certificate;
+#[cfg(test)]
+pub(crate) use signature::VERIFIED;
 pub use signature::{NONCE_MEMORY, Signature};
 
 /// A text that nobody may read by accident: `Debug` prints `***`, there is no `Display`, and its
 /// memory is overwritten when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// Nor are two of them compared as they are: how long that takes tells how much of a guess is
+/// right. Whoever checks one hashes it, and compares digests (T16).
+///
+/// ```compile_fail,E0369
+/// # use gateway_core::domain::identity::Secret;
+/// Secret::new("guess") == Secret::new("secret");
+/// ```
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -44,7 +54,7 @@ impl fmt::Debug for Secret {
 }
 
 /// What a caller presents to prove who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Credential {
     /// An API key.
     Key(Secret),

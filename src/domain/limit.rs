@@ -2,6 +2,8 @@
 
 mod bucket;
 
+use std::time::Duration;
+
 pub use bucket::{Bucket, Rate, RateError};
 
 /// What a call is for. Each has a budget of its own, so that one cannot starve another.
@@ -89,6 +91,12 @@ impl Limits {
         }
     }
 
+    /// How many calls a worker may make within some time, of all classes together.
+    pub fn calls_within(&self, time: Duration) -> u32 {
+        let calls = Class::ALL.map(|class| self.calls(class).within(time));
+        calls.into_iter().fold(0, u32::saturating_add)
+    }
+
     /// Calls of a class.
     pub fn calls(&self, class: Class) -> Rate {
         match class {
@@ -96,5 +104,22 @@ impl Limits {
             Class::Poll => self.poll,
             Class::Log => self.log,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_within_some_time_are_those_of_a_full_bucket_and_what_comes_back() {
+        let rate = Rate::new(2.5, 10).expect("is a rate");
+        let within = Limits::even(rate).calls_within(Duration::from_secs(4));
+        assert_eq!(within, 3 * 20);
+        let fast = Rate::new(f64::from(u32::MAX), u32::MAX).expect("is a rate");
+        assert_eq!(
+            Limits::even(fast).calls_within(Duration::from_secs(4)),
+            u32::MAX
+        );
     }
 }

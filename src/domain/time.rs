@@ -6,7 +6,10 @@ use jiff::tz::Offset;
 
 use crate::domain::Invalid;
 
-const RULE: &str = "a time in ISO 8601, with or without an offset";
+const RULE: &str = "a time in ISO 8601, with or without an offset, of at most 128 bytes";
+
+/// The longest text of a time, in bytes. It may name a zone, and is passed on as it is.
+const MAX_LEN: usize = 128;
 
 /// Reads an ISO 8601 time; one without an offset is UTC, an empty one is none.
 ///
@@ -16,6 +19,9 @@ const RULE: &str = "a time in ISO 8601, with or without an offset";
 pub fn parse(field: &'static str, text: &str) -> Result<Option<Timestamp>, Invalid> {
     if text.is_empty() {
         return Ok(None);
+    }
+    if text.len() > MAX_LEN {
+        return Err(Invalid::text(field, RULE, text));
     }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(Some(time));
@@ -44,6 +50,18 @@ mod tests {
         ] {
             let at = Timestamp::new(1_800_000_010, nanos).expect("is a time");
             assert_eq!(iso(at), text);
+        }
+    }
+
+    /// T12
+    #[test]
+    fn a_time_is_only_so_long() {
+        let time = "2026-03-01T12:00:00Z";
+        for (len, fits) in [(MAX_LEN, true), (MAX_LEN + 1, false)] {
+            let calendar = "a".repeat(len - time.len() - "[u-ca=]".len());
+            let text = format!("{time}[u-ca={calendar}]");
+            assert_eq!(text.len(), len);
+            assert_eq!(parse("timestamp", &text).is_ok(), fits, "{text}");
         }
     }
 

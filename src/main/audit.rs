@@ -5,19 +5,28 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use gateway_adapters::host::cli::Audit as Asked;
 use gateway_adapters::host::reload::Observer;
 use gateway_adapters::host::{AuditTarget, Config};
-use gateway_adapters::outbound::audit::{AuditFile, Settings, Tee, files_of, verify};
+use gateway_adapters::outbound::audit::{
+    AuditFile, Break, Coalesced, Settings, Tee, Verified, verify, verify_all_of,
+};
 use gateway_adapters::outbound::memory;
 use gateway_core::domain::audit::{Action, AuditEvent};
 use gateway_core::ports::{AuditLog, Clock};
 
 use super::Outcome;
 
+/// What has to be done for a copy of the audit to end in good order.
+pub(super) type Farewell = BoxFuture<'static, ()>;
+
 /// Where events go, and what has to be ended in good order.
+#[derive(Clone)]
 pub(super) struct Audit {
-    pub(super) log: Arc<Tee>,
+    pub(super) log: Arc<Coalesced>,
+    /// What passes on to others what is written.
+    pub(super) copies: Arc<Tee>,
     pub(super) file: Option<Arc<AuditFile>>,
     pub(super) what: &'static str,
 }
@@ -33,10 +42,20 @@ impl Audit {
     }
 
     fn in_log() -> Self {
+        Self::of(
+            Arc::new(memory::AuditLog::default()),
+            None,
+            "the log, target audit",
+        )
+    }
+
+    fn of(log: Arc<dyn AuditLog>, file: Option<Arc<AuditFile>>, what: &'static str) -> Self {
+        let copies = Arc::new(Tee::new(log));
         Self {
-            log: Arc::new(Tee::new(Arc::new(memory::AuditLog::default()))),
-            file: None,
-            what: "the log, target audit",
+            log: Arc::new(Coalesced::new(copies.clone())),
+            copies,
+            file,
+            what,
         }
     }
 
@@ -51,11 +70,29 @@ impl Audit {
         };
         let opened = AuditFile::open(settings(config, file, false), clock.clone());
         let file = Arc::new(opened.map_err(|error| format!("AUDIT_FILE: {error}"))?);
-        Ok(Self {
-            log: Arc::new(Tee::new(file.clone())),
-            file: Some(file),
-            what: what(config),
-        })
+        Ok(Self::of(file.clone(), Some(file), what(config)))
+    }
+
+    /// Writes what is counted when its time has come, for as long as there is a runtime.
+    pub(super) fn keep_up(&self) {
+        let log = self.log.clone();
+        tokio::spawn(async move { log.upkeep().await });
+    }
+
+    /// Writes what is left, here and where `copies` go.
+    pub(super) async fn close(&self, copies: Option<Farewell>) {
+        self.log.flush();
+        let file = async {
+            if let Some(file) = &self.file {
+                file.close().await;
+            }
+        };
+        let copies = async {
+            if let Some(copies) = copies {
+                copies.await;
+            }
+        };
+        tokio::join!(file, copies);
     }
 }
 
@@ -129,15 +166,16 @@ pub(super) fn of_reloads(log: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Obser
 pub(super) fn run(asked: Asked, config: &Config) -> Outcome<ExitCode> {
     let Asked::Verify { files } = asked;
     if !files.is_empty() {
-        return check(&files);
+        // What came before those that are named may be elsewhere.
+        return tell(&files[files.len() - 1], verify(&files));
     }
     let Some(AuditTarget::File(file)) = &config.audit.to else {
         return Err("AUDIT_FILE is no file; name the files to look at".into());
     };
-    let mut code = check(&files_of(file)?)?;
+    let mut code = check(file)?;
     let tools = tools(file);
     if tools.exists() {
-        let tools = check(&files_of(&tools)?)?;
+        let tools = check(&tools)?;
         code = if tools == ExitCode::SUCCESS {
             code
         } else {
@@ -147,24 +185,45 @@ pub(super) fn run(asked: Asked, config: &Config) -> Outcome<ExitCode> {
     Ok(code)
 }
 
-/// Follows one chain, and says how far it holds.
-fn check(files: &[PathBuf]) -> Outcome<ExitCode> {
-    let name = files.last().map(|file| file.display().to_string());
-    let name = name.unwrap_or_default();
-    match verify(files) {
-        Ok(chain) => {
-            let (records, count) = (chain.records, files.len());
-            writeln!(
-                io::stdout(),
-                "{name}: {records} records in {count} files, unbroken up to record {}, {}",
-                chain.last,
-                chain.hash
-            )?;
-            Ok(ExitCode::SUCCESS)
-        }
+/// Follows the whole chain that ends in `file`, and says how far it holds.
+fn check(file: &Path) -> Outcome<ExitCode> {
+    let verified = verify_all_of(file);
+    let missing = verified.as_ref().ok().and_then(Verified::missing);
+    let code = tell(file, verified)?;
+    let Some(missing) = missing else {
+        return Ok(code);
+    };
+    let (from, to) = missing.into_inner();
+    writeln!(
+        io::stdout(),
+        "broken: records {from} to {to} are missing, and no record says that rotation removed them"
+    )?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Says what came of following the chain that ends in `file`.
+fn tell(file: &Path, verified: Result<Verified, Break>) -> Outcome<ExitCode> {
+    let chain = match verified {
+        Ok(chain) => chain,
         Err(error) => {
             writeln!(io::stdout(), "broken: {error}")?;
-            Ok(ExitCode::FAILURE)
+            return Ok(ExitCode::FAILURE);
         }
-    }
+    };
+    let (name, records, count) = (file.display(), chain.records, chain.files);
+    let (first, last) = (chain.first, chain.last);
+    let more = if chain.unfinished {
+        "; another is being written"
+    } else {
+        ""
+    };
+    writeln!(
+        io::stdout(),
+        "{name}: {records} records in {count} files, unbroken from record {}, {}, up to record {}, {}{more}",
+        first.number,
+        first.hash,
+        last.number,
+        last.hash
+    )?;
+    Ok(ExitCode::SUCCESS)
 }

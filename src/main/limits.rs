@@ -16,6 +16,8 @@ use super::plug::Store;
 /// Who limits workers.
 pub(super) struct Limit {
     pub(super) limiter: Arc<dyn Limiter>,
+    /// What they are limited to.
+    pub(super) limits: Limits,
     /// How it learns of other limits.
     pub(super) reloadable: Reloadable,
     pub(super) what: &'static str,
@@ -30,13 +32,15 @@ pub(super) fn limiter(config: &Config, store: &Store) -> Limit {
         None => "none: workers are not limited",
     };
     Limit {
-        limiter: Arc::new(Overall::new(each, limits)),
+        limiter: Arc::new(Overall::new(each, limits.clone())),
+        limits,
         reloadable: reloadable(config, set),
         what,
     }
 }
 
-type Limits = watch::Receiver<Option<limit::Limits>>;
+/// The limits in force, if there are any.
+pub(super) type Limits = watch::Receiver<Option<limit::Limits>>;
 
 /// Who limits each worker, if not `here` alone.
 #[cfg(feature = "redis")]

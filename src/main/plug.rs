@@ -15,16 +15,17 @@ use gateway_core::app::{self, Ports};
 use gateway_core::domain::identity::Secret;
 use gateway_core::domain::task::Patience;
 use gateway_core::ports::{
-    Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
+    AuditLog, Backlog, Clock, ControlChannel, LogSink, Nonces, ResultStore, RunOwners, TaskQueue,
     WorkerRegistry,
 };
 #[cfg(feature = "mysql")]
 use gateway_core::ports::{ResultFeed, Spool};
 use tokio::sync::watch;
 
-use super::audit::Audit;
+use super::audit::{Audit, Farewell};
 use super::database::Database;
 use super::scrape::{Looks, Seen};
+use super::who::Signed;
 use super::{Outcome, connections, limits, redis, tls, who};
 
 pub(super) const MEMORY: &str = "memory: nothing outlives the process";
@@ -45,6 +46,8 @@ pub(super) struct Plugged {
     pub(super) database: Option<Database>,
     /// Where events go.
     pub(super) audit: Audit,
+    /// How their copies end.
+    pub(super) farewell: Option<Farewell>,
     /// What is read anew without a restart.
     pub(super) reloadables: Vec<Reloadable>,
     /// The key that was made for a developer's own worker.
@@ -84,15 +87,21 @@ pub(super) async fn answers(mut away: Away) {
 /// What all adapters are given.
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) audit: Arc<Tee>,
+    pub(super) audit: Arc<dyn AuditLog>,
+    /// What passes on to others what is audited.
+    pub(super) copies: Arc<Tee>,
 }
 
 impl Common {
     fn new(config: &Config, audit: OpenAudit) -> Outcome<(Self, Audit)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let audit = audit(config, &clock)?;
-        let log = audit.log.clone();
-        Ok((Self { clock, audit: log }, audit))
+        let common = Self {
+            clock,
+            audit: audit.log.clone(),
+            copies: audit.copies.clone(),
+        };
+        Ok((common, audit))
     }
 }
 
@@ -110,8 +119,12 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     };
     let database = Database::connect(config)?;
     let results = results(config, &common, &store, database.as_ref(), here)?;
-    let who = who::plug(config, &common, &store.nonces, database.as_ref())?;
     let limit = limits::limiter(config, &store);
+    let signed = Signed {
+        nonces: store.nonces.clone(),
+        limits: limit.limits,
+    };
+    let who = who::plug(config, &common, &signed, database.as_ref())?;
     let (tls, mut reloadables) = tls::plug(config, &common)?;
     reloadables.extend(who.reloadables);
     reloadables.push(limit.reloadable);
@@ -140,6 +153,7 @@ pub(super) fn plug(config: &Config, audit: OpenAudit) -> Outcome<Plugged> {
     Ok(Plugged {
         gateway: app::Gateway::new(&metered(ports, patience), patience),
         operator_side: store.operator_side,
+        farewell: store.farewell,
         backends,
         looks,
         tls,
@@ -221,6 +235,8 @@ pub(super) struct Store {
     /// What results need that others share, if anything is shared.
     pub(super) shared: Option<Shared>,
     pub(super) backends: Vec<Remote>,
+    /// How the copy of the audit that is there ends.
+    pub(super) farewell: Option<Farewell>,
     /// The backend, as the metrics have it.
     pub(super) seen: Option<Seen>,
     pub(super) what: &'static str,
@@ -250,6 +266,7 @@ impl Store {
             operator_side: (backend.master, backend.dead_letters),
             shared: None,
             backends: Vec::new(),
+            farewell: None,
             seen: None,
             what: MEMORY,
             #[cfg(feature = "redis")]
@@ -288,6 +305,7 @@ pub(super) fn grpc_settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc
         max_bytes: config.grpc.max_bytes,
         max_bytes_per_worker: config.grpc.max_bytes_per_worker,
         credential_cache: config.auth.cache,
+        drain_delay: config.grpc.drain_delay,
         grace: config.grpc.shutdown_grace,
         limits: connections::limits(config),
         tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),

@@ -14,6 +14,8 @@ use gateway_core::ports::Runs;
 
 use super::Outcome;
 #[cfg(feature = "redis")]
+use super::audit::Farewell;
+#[cfg(feature = "redis")]
 use super::breakers::Breakers;
 use super::plug::{Common, Store};
 #[cfg(feature = "redis")]
@@ -28,9 +30,11 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let runs = runs.map(|runs| runs as Arc<dyn Runs>);
     let backend = connect(config, common, runs)?;
     let redis = backend.clone();
-    if let Some(max) = config.audit.stream {
-        common.audit.and(backend.audit_stream(max));
-    }
+    let farewell = config.audit.stream.map(|max| -> Farewell {
+        let stream = backend.audit_stream(max);
+        common.copies.and(stream.clone());
+        Box::pin(async move { stream.close().await })
+    });
     let away = backend.away();
     let mut breakers = Breakers::new(config.breaker.slow, away.clone());
     let result_stream = breakers.before(backend.result_stream, "result stream", false);
@@ -48,6 +52,7 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
     let connected = redis.clone();
     Ok(Store {
         redis: Some(redis),
+        farewell,
         backends,
         seen: Some(Seen {
             name: "redis",
@@ -77,9 +82,11 @@ pub(super) fn store(config: &Config, common: &Common, results: Arc<ResultStore>)
 pub(super) async fn operator_side(config: &Config) -> Outcome<OperatorSide> {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
+    let log = Arc::new(AuditLogInLog::default());
     let common = Common {
         clock: Arc::new(SystemClock),
-        audit: Arc::new(Tee::new(Arc::new(AuditLogInLog::default()))),
+        copies: Arc::new(Tee::new(log.clone())),
+        audit: log,
     };
     let backend = connect(config, &common, None)?;
     let mut away = backend.away();

@@ -8,11 +8,12 @@ use gateway_adapters::host::reload::{Files, Reloadable};
 use gateway_adapters::host::{Config, JwtAlgorithm};
 use gateway_adapters::outbound::{ByKind, Ways, jwt, memory};
 use gateway_core::app::{Certificates, Signatures};
-use gateway_core::domain::identity::Secret;
+use gateway_core::domain::identity::{NONCE_MEMORY, Secret};
 use gateway_core::ports::{Attempts, Authenticator, Nonces, SigningKeys, WorkerDirectory};
 
 use super::Outcome;
 use super::database::Database;
+use super::limits::Limits;
 use super::plug::Common;
 
 /// Who tells whose credentials are.
@@ -34,11 +35,26 @@ pub(super) struct Known {
     pub(super) what: &'static str,
 }
 
+/// What signatures are held against.
+pub(super) struct Signed {
+    pub(super) nonces: Arc<dyn Nonces>,
+    pub(super) limits: Limits,
+}
+
+impl Signed {
+    /// Whose signatures are, by `keys`. Of each worker so many are remembered as it may make calls.
+    fn by(&self, keys: Arc<dyn SigningKeys>, common: &Common) -> Signatures {
+        let limits = self.limits.clone();
+        let most = move || Some(limits.borrow().as_ref()?.calls_within(NONCE_MEMORY));
+        Signatures::new(keys, self.nonces.clone(), common.clock.clone()).limited(most)
+    }
+}
+
 /// Picks them.
 pub(super) fn plug(
     config: &Config,
     common: &Common,
-    nonces: &Arc<dyn Nonces>,
+    signed: &Signed,
     database: Option<&Database>,
 ) -> Outcome<Who> {
     let auth = &config.auth;
@@ -57,10 +73,8 @@ pub(super) fn plug(
         Some(file) => Some(signing_keys(file, &mut who)?),
         None => known.signing_keys,
     };
-    let signatures = signing_keys.map(|keys| -> Arc<dyn Authenticator> {
-        let (nonces, clock) = (nonces.clone(), common.clock.clone());
-        Arc::new(Signatures::new(keys, nonces, clock))
-    });
+    let signatures =
+        signing_keys.map(|keys| -> Arc<dyn Authenticator> { Arc::new(signed.by(keys, common)) });
     let directory = auth.known_workers_only.then_some(known.directory);
     who.what = known.what;
     who.authenticator = Arc::new(ByKind::new(Ways {

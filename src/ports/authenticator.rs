@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::id::WorkerId;
@@ -45,6 +47,12 @@ pub enum AuthError {
         "no valid credential; send x-api-key, a bearer token, a client certificate or x-signature"
     )]
     Rejected,
+    /// It is good, but its owner has proven itself more often than it may call.
+    #[error("too many signatures; try again in {} ms", retry_after.as_millis())]
+    Exceeded {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// It cannot be told now.
     #[error("authentication is temporarily unavailable")]
     Unavailable(#[source] Cause),

@@ -28,7 +28,7 @@ pub trait SigningKeys: Send + Sync {
 }
 
 /// What a worker signs with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SigningKey {
     /// Its secret, which is never empty; none if it has none, or may not come in.
     pub secret: Option<Secret>,

@@ -155,6 +155,36 @@ async fn silent_peers_do_not_hold_the_process_up() {
     program.stop().await;
 }
 
+// R16
+#[tokio::test]
+async fn while_its_going_is_announced_it_serves_and_a_second_signal_ends_it() {
+    let mut program = Program::start(&[("GRPC_DRAIN_DELAY", "3600")]).await;
+    local_worker(&program).beat(0).await.expect("is served");
+
+    program.signal("TERM");
+    let told = "shutting down, a second signal ends the process at once";
+    program.logged(told).await;
+    not_ready(&program).await;
+    local_worker(&program)
+        .beat(0)
+        .await
+        .expect("gets in as before");
+    program.signal("INT");
+    let (status, log) = program.end().await;
+    assert_eq!(status.code(), Some(130), "{log}");
+}
+
+/// Waits until a probe is told that it is not ready.
+async fn not_ready(program: &Program) {
+    let url = format!("http://{}/readyz", program.admin);
+    let asked = tokio::task::spawn_blocking(move || {
+        while ureq::get(&url).call().is_ok() {}
+        ureq::get(&url).call().expect_err("is not ready")
+    });
+    let refused = asked.await.expect("does not panic");
+    assert!(matches!(refused, ureq::Error::StatusCode(503)), "{refused}");
+}
+
 #[tokio::test]
 async fn a_second_signal_forces_the_exit() {
     let mut program = Program::start(&[("GRPC_SHUTDOWN_GRACE_PERIOD", "3600")]).await;

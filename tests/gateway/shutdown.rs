@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use gateway_adapters::inbound::grpc;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_stream::StreamExt as _;
-use tonic::Code;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::Endpoint;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -48,16 +49,7 @@ async fn live_channels_are_told() {
 #[tokio::test]
 async fn health_turns_to_not_serving_before_the_door_is_shut() {
     let gateway = Gateway::start().await;
-    let address = format!("http://{}", gateway.address);
-    let channel = Endpoint::from_shared(address)
-        .expect("is a URI")
-        .connect_lazy();
-    let mut health = HealthClient::new(channel);
-    let request = HealthCheckRequest::default();
-    let watch = health.watch(request).await.expect("watches");
-    let mut statuses = watch
-        .into_inner()
-        .map(|status| status.map(|status| status.status()));
+    let mut statuses = watched(&gateway).await;
 
     let serving = statuses.next().await.expect("says").expect("says");
     assert_eq!(serving, ServingStatus::Serving);
@@ -65,6 +57,60 @@ async fn health_turns_to_not_serving_before_the_door_is_shut() {
     let then = statuses.next().await.expect("says").expect("says");
     assert_eq!(then, ServingStatus::NotServing);
     stopped.await.expect("does not panic");
+}
+
+/// A client of the health service, and what it hears.
+async fn watched(gateway: &Gateway) -> impl Stream<Item = Result<ServingStatus, Status>> + use<> {
+    let address = format!("http://{}", gateway.address);
+    let channel = Endpoint::from_shared(address).expect("is a URI");
+    let mut health = HealthClient::new(channel.connect_lazy());
+    let request = HealthCheckRequest::default();
+    let watch = health.watch(request).await.expect("watches");
+    let statuses = watch.into_inner();
+    statuses.map(|status| status.map(|status| status.status()))
+}
+
+async fn delayed(delay: fn(&mut grpc::Settings)) -> Gateway {
+    Gateway::start_with(Options {
+        adjust: delay,
+        ..Options::default()
+    })
+    .await
+}
+
+// R16: a load balancer has until then to notice.
+#[tokio::test]
+async fn it_serves_on_for_as_long_as_its_going_is_announced() {
+    let gateway = delayed(|settings| settings.drain_delay = Duration::from_hours(1)).await;
+    let mut statuses = watched(&gateway).await;
+    let worker = gateway.worker("w-1");
+    worker.beat(0).await.expect("is served before");
+    statuses.next().await.expect("says").expect("says");
+
+    gateway.begin_stop();
+    let then = statuses.next().await.expect("says").expect("says");
+    assert_eq!(then, ServingStatus::NotServing);
+    worker.beat(0).await.expect("is served on");
+    let newcomer = gateway.worker("w-2").beat(0).await;
+    newcomer.expect("gets in as before");
+}
+
+#[tokio::test]
+async fn it_leaves_once_its_going_was_announced_for_long_enough() {
+    let gateway = delayed(|settings| settings.drain_delay = Duration::from_millis(300)).await;
+    let mut statuses = watched(&gateway).await;
+    let worker = gateway.worker("w-1");
+    worker.beat(0).await.expect("is served before");
+    statuses.next().await.expect("says").expect("says");
+    let address = gateway.address;
+
+    gateway.stop().await;
+    let then = statuses.next().await.expect("says").expect("says");
+    assert_eq!(then, ServingStatus::NotServing);
+    let told = statuses.next().await.expect("says").expect_err("ends");
+    assert_eq!(told.code(), Code::Unavailable);
+    let closed = TcpStream::connect(address).await;
+    closed.expect_err("finds the door shut");
 }
 
 #[tokio::test]

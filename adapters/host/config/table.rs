@@ -96,6 +96,7 @@ const SECTIONS: &[Section] = &[
         set("GRPC_HEARTBEAT_INTERVAL", "30", "seconds between heartbeats, told to workers when they register"),
         set("GRPC_HEARTBEAT_TIMEOUT", "90", "seconds without a heartbeat until a worker counts as gone"),
         set("GRPC_PING_INTERVAL_SECONDS", "30", "seconds between pings on a worker's stream"),
+        set("GRPC_DRAIN_DELAY", "0", "seconds at shutdown for which calls are served on while health says NOT_SERVING"),
         set("GRPC_SHUTDOWN_GRACE_PERIOD", "5.0", "seconds given to calls in flight at shutdown"),
         unset("GRPC_TLS_CERT_PATH", "PEM certificate chain; needs the key"),
         unset("GRPC_TLS_KEY_PATH", "PEM private key; needs the certificate"),

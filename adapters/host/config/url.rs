@@ -5,7 +5,7 @@ use std::fmt;
 use gateway_core::domain::identity::Secret;
 
 /// The address of a backend; shown with its password masked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct BackendUrl {
     scheme: String,
     masked: String,

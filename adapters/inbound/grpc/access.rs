@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use gateway_core::app::{self, Recalled};
 use gateway_core::domain::identity::{Caller, Credential, Presented};
 use gateway_core::ports::AuthError;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use metrics::counter;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 
 use super::admission::{self, Admission};
 use super::caps::Caps;
+use super::connection::Connection;
 use super::handoff::{Handoff, Tracked};
 use super::kind::{Kind, PROTOCOL};
 use super::sizes::measured;
@@ -139,7 +140,9 @@ impl AccessLayer {
             Identity::Unsettled(presented, admission.clone())
         } else {
             let known = self.known(&presented, &admission).await;
-            Identity::Known(known.map_err(|error| status(&error))?)
+            let known = known.map_err(|error| status(&error))?;
+            prove(&parts.extensions);
+            Identity::Known(known)
         };
         body = if registers {
             prompt::within(self.registration_timeout, short(body))
@@ -176,6 +179,13 @@ impl AccessLayer {
         };
         admission::take_in(&self.access, &caller, admission).await?;
         Ok(caller)
+    }
+}
+
+/// Notes that a call's maker has proven over its connection who it is.
+pub(super) fn prove(extensions: &Extensions) {
+    if let Some(connection) = extensions.get::<Connection>() {
+        connection.prove();
     }
 }
 

@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use gateway_core::domain::identity::Certificate;
 
+use super::listener::Standing;
+
 /// What is known of the connection that a call comes over, as the listener leaves it with each of
 /// its requests.
 #[derive(Clone, Debug, Default)]
@@ -11,4 +13,15 @@ pub(super) struct Connection {
     pub(super) peer: Option<IpAddr>,
     /// The client's certificate, if TLS has verified one.
     pub(super) certificate: Option<Arc<Certificate>>,
+    /// What keeps the connection, where connections are many.
+    pub(super) standing: Option<Standing>,
+}
+
+impl Connection {
+    /// Notes that somebody has proven over the connection who it is.
+    pub(super) fn prove(&self) {
+        if let Some(standing) = &self.standing {
+            standing.prove();
+        }
+    }
 }

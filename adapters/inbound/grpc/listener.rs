@@ -16,6 +16,7 @@ mod open;
 mod preface;
 mod proxy;
 mod requests;
+mod turns;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -32,10 +33,12 @@ use tonic::body::Body;
 use tower::Service;
 
 use self::accept::Acceptor;
+pub(super) use self::census::Standing;
 use self::census::{Admission, Census};
 use self::failures::Barred;
 pub(super) use self::failures::Failures;
 pub use self::limits::Limits;
+pub(super) use self::turns::Turns;
 use crate::inbound::tls::Handshake;
 use crate::metrics::CONNECTIONS_ENDED;
 
@@ -69,7 +72,7 @@ enum End {
     Silent,
     /// It was not opened in time.
     Overdue,
-    /// Others that wait to be opened needed its place.
+    /// Another needed its place, and nobody had proven over it who it is.
     Crowded,
     /// There was no place for it, or it waited for its turn for too long.
     Refused,
@@ -121,7 +124,7 @@ pub(super) struct Port<S> {
     /// The connections.
     pub(super) tasks: TaskTracker,
     /// Turns to be opened.
-    pub(super) handshakes: Semaphore,
+    pub(super) turns: Turns,
     /// Places for calls that go on for ever and that anybody may make.
     pub(super) watches: Arc<Semaphore>,
 }
@@ -160,19 +163,26 @@ impl<S: Calls> Port<S> {
         true
     }
 
-    /// Opens a connection, and drives it to its end.
-    async fn hold(self: Arc<Self>, socket: TcpStream, address: IpAddr, mut place: Admission) {
+    /// Keeps a connection until it ends, or its place is needed for another.
+    async fn hold(self: Arc<Self>, socket: TcpStream, address: IpAddr, place: Admission) {
         let crowded = place.crowded();
-        let opened = tokio::select! {
-            () = self.stop.cancelled() => Err(End::Shutdown),
-            () = crowded.cancelled() => Err(End::Crowded),
-            opened = self.open(socket, address, &mut place) => opened,
-        };
-        let end = match opened {
-            Ok(opened) => self.drive(opened).await,
-            Err(end) => end,
+        let end = tokio::select! {
+            () = crowded.cancelled() => End::Crowded,
+            end = self.open_and_drive(socket, address, &place) => end,
         };
         tell(address, end);
+    }
+
+    /// Opens a connection, and drives it to its end.
+    async fn open_and_drive(&self, socket: TcpStream, address: IpAddr, place: &Admission) -> End {
+        let opened = tokio::select! {
+            () = self.stop.cancelled() => Err(End::Shutdown),
+            opened = self.open(socket, address, place) => opened,
+        };
+        match opened {
+            Ok(opened) => self.drive(opened).await,
+            Err(end) => end,
+        }
     }
 }
 
@@ -181,3 +191,6 @@ fn tell(address: IpAddr, end: End) {
     counter!(CONNECTIONS_ENDED, "reason" => reason).increment(1);
     tracing::debug!(%address, reason, "connection ended");
 }
+
+#[cfg(test)]
+mod fuzz;

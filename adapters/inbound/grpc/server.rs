@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::app::Gateway;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -21,7 +21,7 @@ use super::access::AccessLayer;
 use super::calls::Calls;
 use super::caps::{self, Caps};
 use super::guard::GuardLayer;
-use super::listener::{Failures, Limits, Port};
+use super::listener::{Failures, Limits, Port, Turns};
 use super::measured::MeasureLayer;
 use super::proto::gateway_service_server::{GatewayServiceServer, SERVICE_NAME};
 use super::service::Service;
@@ -29,9 +29,6 @@ use super::{DESCRIPTORS, stream};
 
 /// The largest message either way, in bytes. The field's workers count on it.
 pub(super) const MAX_MESSAGE: usize = 50 * 1024 * 1024;
-
-/// How long connections get to carry the last answers away, once all calls have ended.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What the port goes by.
 #[derive(Clone, Debug)]
@@ -61,6 +58,9 @@ pub struct Settings {
     pub credential_cache: Duration,
     /// How long a registration may take to say whose it is.
     pub registration_timeout: Duration,
+    /// For how long health tells that the gateway leaves before it does, so that load balancers look
+    /// elsewhere first.
+    pub drain_delay: Duration,
     /// How long calls in flight get when the gateway leaves.
     pub grace: Duration,
     /// What connections may take.
@@ -86,6 +86,7 @@ impl Default for Settings {
             max_bytes_per_worker: 128 << 20,
             credential_cache: Duration::from_secs(30),
             registration_timeout: Duration::from_secs(5),
+            drain_delay: Duration::ZERO,
             grace: Duration::from_secs(5),
             limits: Limits::default(),
             tls: None,
@@ -102,8 +103,9 @@ pub enum ServeError {
     Description(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown`, and
-/// then until the calls in flight have ended or the grace is over, whichever is first.
+/// Serves `gateway` on `listener`, in the health that `readiness` tells, until `shutdown` and the
+/// delay that is to come then; and then until the calls in flight and the connections have ended or
+/// the grace is over, whichever is first.
 pub async fn serve(
     listener: TcpListener,
     gateway: Gateway,
@@ -135,7 +137,7 @@ pub async fn serve(
         watches: Arc::new(Semaphore::new(settings.limits.max_connections)),
         failures: Failures::new(settings.limits.handshake_failures_per_minute),
         access,
-        handshakes: Semaphore::new(settings.limits.max_handshakes),
+        turns: Turns::new(settings.limits.max_handshakes),
         limits: settings.limits,
         tls: settings.tls,
         stop: stop.clone(),
@@ -149,6 +151,7 @@ pub async fn serve(
     }
     // Load balancers look elsewhere first; only then is the door shut.
     set_serving(&health, ServingStatus::NotServing).await;
+    sleep(settings.drain_delay).await;
     stop.cancel();
     leave(&in_flight, &connections, settings.grace, &cut).await;
     Ok(())
@@ -163,14 +166,12 @@ async fn leave(
 ) {
     in_flight.close();
     connections.close();
-    if timeout(grace, in_flight.wait()).await.is_err() {
-        tracing::warn!(
-            calls = in_flight.len(),
-            "calls did not end within the grace period"
-        );
-    }
-    // Whoever holds a connection open without a call does not hold us up.
-    if timeout(LAST_WORDS, connections.wait()).await.is_err() {
+    let drained = async { tokio::join!(connections.wait(), in_flight.wait()) };
+    if timeout(grace, drained).await.is_err() {
+        if !in_flight.is_empty() {
+            let calls = in_flight.len();
+            tracing::warn!(calls, "calls did not end within the grace period");
+        }
         cut.cancel();
         connections.wait().await;
     }

@@ -9,7 +9,7 @@ use gateway_core::domain::identity::{Caller, Credential, Presented};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::access::{Identity, Opening, identify};
+use super::access::{Identity, Opening, identify, prove};
 use super::admission;
 use super::calls::Calls;
 use super::deadline::Allowance;
@@ -41,6 +41,7 @@ impl Service {
             Err(invalid) => Err(invalid.into()),
         };
         let caller = caller.map_err(|error| status(&error))?;
+        prove(&extensions);
         Ok((caller, message))
     }
 

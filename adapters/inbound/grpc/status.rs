@@ -51,7 +51,8 @@ pub(super) fn status(error: &Error) -> Status {
             retry_after,
             full_after,
         }) => return exceeded(error, *retry_after, *full_after),
-        Error::Limit(LimitError::Crowded { retry_after, .. }) => {
+        Error::Auth(AuthError::Exceeded { retry_after })
+        | Error::Limit(LimitError::Crowded { retry_after, .. }) => {
             return exceeded(error, *retry_after, *retry_after);
         }
         Error::Auth(AuthError::Unavailable(cause))

@@ -144,7 +144,7 @@ impl Handshake for Acceptor {
                 peer: Some(peer),
                 request: None,
                 action: Action::Rejected {
-                    credential,
+                    credentials: vec![credential],
                     claimed: None,
                 },
             });

@@ -1,15 +1,22 @@
 //! The file of the audit, and those it is rotated into.
 
 mod ends;
+mod names;
+mod open;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use self::ends::{end, first, may_be_torn};
+use self::names::{begins_with, folder, sibling};
+use self::open::{locked, options, restrict};
 use super::Settings;
-use super::record::Chain;
-use super::verify::{rotated, sibling};
+use super::target::Start;
+
+pub use self::names::files_of;
+pub(super) use self::names::rotated;
+pub(super) use self::open::same;
 
 /// Why the audit cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -25,73 +32,7 @@ pub enum OpenError {
     Broken(String, PathBuf),
 }
 
-/// Where records go.
-pub(super) enum Target {
-    File(Log),
-    Stdout,
-    /// A disk that may be full, and what is on it.
-    #[cfg(test)]
-    Disk(std::sync::Arc<std::sync::Mutex<Disk>>),
-}
-
-#[cfg(test)]
-#[derive(Default)]
-pub(super) struct Disk {
-    pub(super) full: bool,
-    pub(super) text: String,
-}
-
-/// Where writing begins.
-#[derive(Default)]
-pub(super) struct Start {
-    pub(super) chain: Chain,
-    /// Bytes of a line that was not written to its end, and is cut off.
-    pub(super) torn: u64,
-}
-
-impl Target {
-    pub(super) fn open(settings: Settings) -> Result<(Self, Start), OpenError> {
-        let Some(path) = settings.file.clone() else {
-            return Ok((Self::Stdout, Start::default()));
-        };
-        let opened = Log::open(path.clone(), settings);
-        let (log, start) = opened.map_err(|error| match error {
-            Trouble::Io(error) => OpenError::File(error, path.clone()),
-            Trouble::Taken => OpenError::Taken(path.clone()),
-            Trouble::Broken(why) => OpenError::Broken(why, path.clone()),
-        })?;
-        Ok((Self::File(log), start))
-    }
-
-    /// Writes `lines`, the first of which is record `first`: all of them or, after an error, none.
-    pub(super) fn append(&mut self, lines: &str, first: u64) -> io::Result<()> {
-        match self {
-            Self::File(log) => log.append(lines, first),
-            Self::Stdout => io::stdout().lock().write_all(lines.as_bytes()),
-            #[cfg(test)]
-            Self::Disk(disk) => {
-                let mut disk = disk.lock().expect("is whole");
-                if disk.full {
-                    return Err(io::ErrorKind::StorageFull.into());
-                }
-                disk.text.push_str(lines);
-                Ok(())
-            }
-        }
-    }
-
-    /// Sees to it that what was written outlives the machine.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        match self {
-            Self::File(log) => log.file.sync_data(),
-            Self::Stdout => io::stdout().flush(),
-            #[cfg(test)]
-            Self::Disk(_) => Ok(()),
-        }
-    }
-}
-
-enum Trouble {
+pub(super) enum Trouble {
     Io(io::Error),
     Taken,
     Broken(String),
@@ -114,10 +55,11 @@ pub(super) struct Log {
     first: u64,
     /// Whether it could not be rotated the last time.
     stuck: bool,
+    surplus: Option<Surplus>,
 }
 
 impl Log {
-    fn open(path: PathBuf, settings: Settings) -> Result<(Self, Start), Trouble> {
+    pub(super) fn open(path: PathBuf, settings: Settings) -> Result<(Self, Start), Trouble> {
         let mut file = locked(&path, settings.patient)?;
         restrict(&file)?;
         let before = file.metadata()?.len();
@@ -155,22 +97,44 @@ impl Log {
             size,
             first,
             stuck: false,
+            surplus: None,
         };
         Ok((log, start))
     }
 
-    fn append(&mut self, lines: &str, first: u64) -> io::Result<()> {
-        let length = lines.len() as u64;
-        if self.size > 0 && self.size + length > self.settings.max_bytes {
+    /// Writes `lines`, in a new file if they are too much for this one.
+    pub(super) fn append(&mut self, lines: &str, first: u64) -> io::Result<()> {
+        // Whatever is rotated away must be whole.
+        self.cut()?;
+        if self.size > 0 && self.size + lines.len() as u64 > self.settings.max_bytes {
             let rotated = self.rotate(first);
             self.tell(rotated);
         }
-        // What an attempt that failed has left.
+        self.write(lines)
+    }
+
+    /// Writes `lines`, however many there are already.
+    pub(super) fn write(&mut self, lines: &str) -> io::Result<()> {
+        self.cut()?;
+        self.file.write_all(lines.as_bytes())?;
+        self.size += lines.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// What is no longer kept, if that is news.
+    pub(super) fn surplus(&mut self) -> Option<Surplus> {
+        self.surplus.take()
+    }
+
+    /// Cuts off what an attempt that failed has left.
+    fn cut(&mut self) -> io::Result<()> {
         if self.file.metadata()?.len() != self.size {
             self.file.set_len(self.size)?;
         }
-        self.file.write_all(lines.as_bytes())?;
-        self.size += length;
         Ok(())
     }
 
@@ -201,76 +165,32 @@ impl Log {
         }
         fs::rename(&fresh, &self.path)?;
         (self.file, self.size, self.first) = (file, 0, next);
-        let files = rotated(&self.path)?;
-        let surplus = files.len().saturating_sub(self.settings.kept);
-        for file in &files[..surplus] {
-            fs::remove_file(file)?;
-        }
-        File::open(folder(&self.path))?.sync_all()
+        File::open(folder(&self.path))?.sync_all()?;
+        self.surplus = Surplus::of(rotated(&self.path)?, self.settings.kept, next);
+        Ok(())
     }
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
+/// Files that are no longer kept.
+pub(super) struct Surplus {
+    files: Vec<PathBuf>,
+    /// The last record in them.
+    pub(super) up_to: u64,
+}
+
+impl Surplus {
+    /// All of `files` but the last so many. What comes after them begins with record `next`.
+    fn of(mut files: Vec<PathBuf>, kept: usize, next: u64) -> Option<Self> {
+        let stay = files.split_off(files.len().saturating_sub(kept));
+        let stays = stay.first().and_then(|file| begins_with(file));
+        (!files.is_empty()).then_some(Self {
+            files,
+            up_to: stays.unwrap_or(next) - 1,
+        })
     }
-}
 
-/// The file at `path`, which nobody else writes.
-fn locked(path: &Path, patient: bool) -> Result<File, Trouble> {
-    loop {
-        let file = options().open(path)?;
-        if patient {
-            file.lock()?;
-        } else {
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Trouble::Taken),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
-        }
-        // Whoever had it may have rotated it away meanwhile.
-        if fs::metadata(path).is_ok_and(|now| same(&now, &file)) {
-            return Ok(file);
-        }
+    /// Removes them, the oldest first.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(fs::remove_file)
     }
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Lets nobody else read what was there before.
-#[cfg(unix)]
-fn restrict(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    // A device, or a pipe, is as whoever made it wants it.
-    if file.metadata()?.is_file() {
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &File) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn same(path: &fs::Metadata, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    file.metadata()
-        .is_ok_and(|file| (file.dev(), file.ino()) == (path.dev(), path.ino()))
-}
-
-#[cfg(not(unix))]
-fn same(_: &fs::Metadata, _: &File) -> bool {
-    true
 }

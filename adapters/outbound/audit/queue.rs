@@ -75,6 +75,18 @@ impl Queue {
         waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
+    /// Waits for `pause`, whatever happens meanwhile.
+    pub(super) fn rest(&self, pause: Duration) {
+        drop(self.news.wait_timeout_while(self.lock(), pause, |_| true));
+    }
+
+    /// Gives up all that waits: how many that are, with those there was no room for.
+    pub(super) fn give_up(&self) -> (u64, u64) {
+        let mut waiting = self.lock();
+        let events = waiting.events.drain(..).len() as u64;
+        (events, std::mem::take(&mut waiting.dropped))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing panics while the lock is held, so a poisoned state is still whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

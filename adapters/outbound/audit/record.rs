@@ -15,6 +15,16 @@ const END: &str = "\"}";
 /// Characters of a hash.
 const HEX: usize = 64;
 
+/// What the audit did when rotation removed records.
+const REMOVED: &str = "removed";
+
+/// What is worth knowing of a record that follows.
+#[derive(Clone, Copy)]
+pub(super) struct Followed {
+    /// The last record that is removed, if it says so.
+    pub(super) removed: Option<u64>,
+}
+
 /// Where a chain has got to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chain {
@@ -54,6 +64,10 @@ pub(super) struct Entry {
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_to: Option<u64>,
 }
 
 impl Entry {
@@ -72,6 +86,8 @@ impl Entry {
             claimed: details.claimed.map(|worker| worker.to_string()),
             subject: details.subject,
             why: details.why,
+            times: details.times,
+            up_to: None,
         }
     }
 
@@ -82,6 +98,14 @@ impl Entry {
             action,
             why,
             ..Self::default()
+        }
+    }
+
+    /// The record that all up to `last` are removed.
+    pub(super) fn removed(at: Timestamp, last: u64) -> Self {
+        Self {
+            up_to: Some(last),
+            ..Self::note(at, REMOVED, None)
         }
     }
 }
@@ -116,7 +140,7 @@ impl Chain {
 
     /// Reads the record in `line`, which comes next, or says what is wrong with it. The chain is
     /// where that record is then.
-    pub(super) fn follow(&mut self, line: &[u8], first: bool) -> Result<(), String> {
+    pub(super) fn follow(&mut self, line: &[u8], first: bool) -> Result<Followed, String> {
         let read = Read::from(line)?;
         let name = read.seq;
         let begins = read.seq == 1 && read.prev == Self::default().hash;
@@ -131,8 +155,9 @@ impl Chain {
                 ));
             }
         }
+        let removed = read.removed;
         *self = read.chain();
-        Ok(())
+        Ok(Followed { removed })
     }
 }
 
@@ -141,12 +166,15 @@ struct Read {
     seq: u64,
     prev: String,
     hash: String,
+    removed: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct Named {
     seq: u64,
     prev: String,
+    action: Option<String>,
+    up_to: Option<u64>,
 }
 
 impl Read {
@@ -173,6 +201,9 @@ impl Read {
             seq: named.seq,
             prev: named.prev,
             hash: said.to_owned(),
+            removed: named
+                .up_to
+                .filter(|_| named.action.as_deref() == Some(REMOVED)),
         })
     }
 

@@ -11,6 +11,10 @@ use tempfile::TempDir;
 use super::super::SystemClock;
 use super::*;
 
+mod files;
+mod live;
+mod trouble;
+
 fn event(action: Action) -> AuditEvent {
     AuditEvent {
         at: Timestamp::UNIX_EPOCH,
@@ -84,7 +88,8 @@ async fn the_chain_goes_on_over_restarts_and_rotations() {
 
     let verified = verified(&file).expect("holds");
     // Each start and each end have a record of their own.
-    assert_eq!((verified.records, verified.last), (3606, 3606));
+    let ends = (verified.first.number, verified.last.number);
+    assert_eq!((verified.records, ends), (3606, (1, 3606)));
     #[cfg(unix)]
     for file in files {
         use std::os::unix::fs::PermissionsExt as _;
@@ -94,7 +99,7 @@ async fn the_chain_goes_on_over_restarts_and_rotations() {
 }
 
 #[tokio::test]
-async fn no_more_files_are_kept_than_are_wanted() {
+async fn no_more_files_are_kept_than_are_wanted_and_what_was_removed_is_said() {
     let (_folder, file) = folder();
     let small = Settings {
         max_bytes: 1,
@@ -104,9 +109,17 @@ async fn no_more_files_are_kept_than_are_wanted() {
     for _ in 0..5 {
         write(small.clone(), 1).await;
     }
-    assert_eq!(files_of(&file).expect("reads the folder").len(), 3);
-    let verified = verified(&file).expect("what is left holds");
-    assert_eq!(verified.last, 15);
+    let files = files_of(&file).expect("reads the folder");
+    assert_eq!(files.len(), 3);
+    let whole = verified(&file).expect("what is left holds");
+    assert!(whole.first.number > 1, "{whole:?}");
+    assert_eq!(whole.missing(), None, "{whole:?}");
+
+    // Nobody else can remove the oldest unseen.
+    fs::remove_file(&files[0]).expect("is there");
+    let robbed = verified(&file).expect("what is left holds");
+    let gone = whole.first.number..=robbed.first.number - 1;
+    assert_eq!(robbed.missing(), Some(gone));
 }
 
 /// What somebody does to the lines of a file.
@@ -184,60 +197,6 @@ async fn a_rotated_file_that_is_gone_is_missed() {
     assert!(error.contains(" follows record "), "{error}");
 }
 
-#[tokio::test]
-async fn a_torn_last_line_is_cut_off_and_said() {
-    let (_folder, file) = folder();
-    write(settings(&file), 2).await;
-    let mut text = fs::read_to_string(&file).expect("reads");
-    text.push_str(r#"{"seq":5,"at":"#);
-    fs::write(&file, text).expect("writes");
-    let torn = verified(&file).expect_err("is torn").to_string();
-    assert!(torn.contains(":5: it is torn"), "{torn}");
-
-    write(settings(&file), 1).await;
-    assert_eq!(verified(&file).expect("holds").last, 8);
-    assert_eq!(actions(&file)[4..6], ["torn", "started"]);
-}
-
-#[tokio::test]
-async fn nothing_is_written_after_what_is_no_record() {
-    let (_folder, file) = folder();
-    write(settings(&file), 2).await;
-    let mut changed = fs::read_to_string(&file).expect("reads");
-    changed = changed.replace("\"action\":\"stopped\"", "\"action\":\"STOPPED\"");
-    fs::write(&file, &changed).expect("writes");
-
-    let refused = AuditFile::open(settings(&file), Arc::new(SystemClock));
-    assert!(matches!(refused, Err(OpenError::Broken(..))));
-    assert_eq!(fs::read_to_string(&file).expect("reads"), changed);
-}
-
-#[tokio::test]
-async fn what_is_no_audit_is_left_alone() {
-    for foreign in [
-        "no line break",
-        "a line\nand the beginning of one",
-        "\0\0\0\0",
-    ] {
-        let (_folder, file) = folder();
-        fs::write(&file, foreign).expect("writes");
-        let refused = AuditFile::open(settings(&file), Arc::new(SystemClock));
-        assert!(matches!(refused, Err(OpenError::Broken(..))), "{foreign:?}");
-        assert_eq!(fs::read_to_string(&file).expect("reads"), foreign);
-    }
-}
-
-#[tokio::test]
-async fn a_file_has_one_writer() {
-    let (_folder, file) = folder();
-    let first = AuditFile::open(settings(&file), Arc::new(SystemClock)).expect("opens");
-    let second = AuditFile::open(settings(&file), Arc::new(SystemClock));
-    assert!(matches!(second, Err(OpenError::Taken(_))));
-
-    first.close().await;
-    write(settings(&file), 1).await;
-}
-
 /// T29: what steers a terminal, or looks like another record, is text of the one record.
 #[tokio::test]
 async fn an_event_is_one_record_whatever_it_says() {
@@ -263,59 +222,4 @@ async fn an_event_is_one_record_whatever_it_says() {
     assert_eq!(record["why"], nasty);
     assert!(lines[2].len() < 1000, "{}", lines[2].len());
     assert_eq!(verified(&file).expect("holds").records, 4);
-}
-
-#[test]
-fn what_there_is_no_room_for_is_counted() {
-    let queue = Queue::default();
-    for number in 0..queue::CAPACITY + 3 {
-        queue.put(gave_back(&number.to_string()));
-    }
-    let taken = queue.take(10, Duration::ZERO);
-    assert_eq!(
-        (taken.events.len(), taken.dropped, taken.last),
-        (10, 3, false)
-    );
-    assert_eq!(queue.take(10, Duration::ZERO).dropped, 0);
-}
-
-#[test]
-fn what_waits_is_written_once_there_is_room_and_what_does_not_is_said() {
-    let disk = Arc::new(Mutex::new(file::Disk {
-        full: true,
-        ..file::Disk::default()
-    }));
-    let queue = Arc::new(Queue::default());
-    let target = Target::Disk(disk.clone());
-    let clock = Arc::new(SystemClock);
-    let writer = Writer::new(queue.clone(), target, file::Start::default(), clock);
-    for number in 0..queue::CAPACITY + 5 {
-        queue.put(gave_back(&number.to_string()));
-    }
-    let writing = thread::spawn(move || writer.run());
-    disk.lock().expect("is whole").full = false;
-    queue.close();
-    writing.join().expect("ends");
-
-    let (_folder, file) = folder();
-    fs::write(&file, &disk.lock().expect("is whole").text).expect("writes");
-    let records = verified(&file).expect("holds").records;
-    // The start, the end, and what was dropped have one each.
-    assert_eq!(records, queue::CAPACITY as u64 + 3);
-    let said = lines(&file)
-        .into_iter()
-        .find(|line| line.contains("dropped"));
-    assert!(said.expect("is said").contains("\"5 events were dropped\""));
-}
-
-/// Where nothing can be written, events wait; those beyond are dropped, and that is all.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_full_disk_stops_nobody() {
-    let full = settings(Path::new("/dev/full"));
-    let audit = AuditFile::open(full, Arc::new(SystemClock)).expect("opens");
-    for number in 0..2 * queue::CAPACITY {
-        audit.record(gave_back(&number.to_string()));
-    }
-    audit.close().await;
 }

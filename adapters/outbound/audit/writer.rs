@@ -1,5 +1,6 @@
 //! The thread that writes.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use metrics::counter;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::file::{Start, Target};
 use super::queue::{Queue, Taken};
 use super::record::{Chain, Entry};
+use super::target::{Start, Target};
 use crate::metrics::AUDIT_EVENTS;
 
 /// Records that are written at once, at the most.
@@ -21,6 +22,9 @@ const SYNC: Duration = Duration::from_secs(1);
 
 /// How long the writer rests while nothing can be written.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// How often it still tries at the end.
+const LAST_TRIES: u32 = 4;
 
 /// Takes events out of a queue and writes them.
 pub(super) struct Writer {
@@ -34,6 +38,8 @@ pub(super) struct Writer {
     unsynced: Option<Instant>,
     /// Whether it was said that nothing can be written.
     failing: bool,
+    /// Events that were dropped, of which no record tells yet.
+    untold: u64,
 }
 
 impl Writer {
@@ -62,12 +68,13 @@ impl Writer {
             notes,
             unsynced: None,
             failing: false,
+            untold: 0,
         }
     }
 
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        let mut last = self.flush(&[], false);
+        let mut last = self.flush(&[]);
         while !last {
             let taken = self.queue.take(BATCH, SYNC);
             if taken.dropped > 0 {
@@ -78,6 +85,7 @@ impl Writer {
                 self.notes.push(Entry::note(now, "stopped", None));
             }
             last = self.write(&taken) || taken.last;
+            self.remove_surplus();
             self.sync(last);
         }
     }
@@ -90,31 +98,33 @@ impl Writer {
         let why = format!("{dropped} events were dropped");
         let note = Entry::note(self.clock.now(), "dropped", Some(why));
         self.notes.push(note);
+        self.untold += dropped;
     }
 
     /// Writes what was taken, however long it takes; whether it was given up, as the end came.
     fn write(&mut self, taken: &Taken) -> bool {
         let entries: Vec<_> = taken.events.iter().map(Entry::of).collect();
-        self.flush(&entries, taken.last)
+        self.flush(&entries)
     }
 
     /// Writes `entries`, and what is to be noted after them.
-    fn flush(&mut self, entries: &[Entry], mut last: bool) -> bool {
+    fn flush(&mut self, entries: &[Entry]) -> bool {
         let count = entries.len() as u64;
+        let mut left = LAST_TRIES;
         while let Err(error) = self.attempt(entries) {
             if !std::mem::replace(&mut self.failing, true) {
                 error!(%error, "the audit cannot be written; events wait, as far as there is room");
             }
-            if last {
-                error!(
-                    count,
-                    "events are missing in the audit: it ended before they were written"
-                );
-                counter!(AUDIT_EVENTS, "outcome" => "dropped").increment(count);
+            if !self.queue.pause(RETRY) {
+                continue;
+            }
+            // The end has come.
+            if left == 0 {
+                self.give_up(count);
                 return true;
             }
-            // At the end there is one more attempt.
-            last = self.queue.pause(RETRY);
+            left -= 1;
+            self.queue.rest(RETRY);
         }
         if std::mem::replace(&mut self.failing, false) {
             info!("the audit is written again");
@@ -123,19 +133,62 @@ impl Writer {
         false
     }
 
-    fn attempt(&mut self, entries: &[Entry]) -> std::io::Result<()> {
+    /// Counts all that will not be written, of which `count` were about to be.
+    fn give_up(&self, count: u64) {
+        let (waiting, dropped) = self.queue.give_up();
+        let lost = count + waiting;
+        counter!(AUDIT_EVENTS, "outcome" => "dropped").increment(lost);
+        // The others were counted when they were dropped.
+        let count = lost + dropped + self.untold;
+        error!(
+            count,
+            "events are missing in the audit: it ended before they were written"
+        );
+    }
+
+    /// Removes files that are no longer kept, which is written down before.
+    fn remove_surplus(&mut self) {
+        let Some(surplus) = self.target.surplus() else {
+            return;
+        };
+        let note = Entry::removed(self.clock.now(), surplus.up_to);
+        let noted = self.put(&[note], Target::add);
+        let noted = noted.and_then(|()| self.target.sync());
+        if let Err(error) = surplus.remove() {
+            error!(%error, "old files of the audit cannot be removed");
+        }
+        if noted.is_err() {
+            // The disk is full, and there may be room now.
+            self.notes
+                .push(Entry::removed(self.clock.now(), surplus.up_to));
+        }
+    }
+
+    fn attempt(&mut self, entries: &[Entry]) -> io::Result<()> {
         if entries.is_empty() && self.notes.is_empty() {
             return Ok(());
         }
         let first = self.chain.last + 1;
-        let mut chain = self.chain.clone();
-        let mut lines = String::new();
-        for entry in entries.iter().chain(&self.notes) {
-            lines.push_str(&chain.link(entry));
+        let notes = std::mem::take(&mut self.notes);
+        let all = entries.iter().chain(&notes);
+        let put = self.put(all, |target, lines| target.append(lines, first));
+        match put {
+            Ok(()) => self.untold = 0,
+            Err(_) => self.notes = notes,
         }
-        self.target.append(&lines, first)?;
+        put
+    }
+
+    /// Makes `entries` the next records, if they can be written as `write` does it.
+    fn put<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        write: impl FnOnce(&mut Target, &str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut chain = self.chain.clone();
+        let lines: String = entries.into_iter().map(|entry| chain.link(entry)).collect();
+        write(&mut self.target, &lines)?;
         self.chain = chain;
-        self.notes.clear();
         self.unsynced.get_or_insert_with(Instant::now);
         Ok(())
     }

@@ -1,9 +1,10 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gateway_core::domain::network;
 use gateway_core::ports::{self, Attempt, Throttled};
 use lru::LruCache;
 use tokio::sync::Notify;
@@ -22,73 +23,98 @@ const MAX_WAITING: u32 = 256;
 /// How often an address is told of anew that goes on failing.
 const TELL_AGAIN: Duration = Duration::from_mins(1);
 
-/// How much failure each address may have: an IPv4 address, or the first 64 bits of an IPv6 one,
-/// which is the least that anybody is given.
+/// How many times the failures of one network all those of one site may have.
+const SITE: f64 = 10.0;
+
+/// How much failure each address may have: an IPv4 address, or the first 64 bits of an IPv6 one.
+/// All those of an IPv6 site, its first 48 bits, may have ten times as much together.
 ///
 /// Failures are forgotten one by one, at an even pace, so that no more than twice the budget
 /// fails in any minute.
 pub struct Attempts {
     /// Those that try something.
-    guessing: Addresses,
+    addresses: Known,
+    sites: Known,
     /// Those that try nothing.
-    silent: Addresses,
+    silent: Known,
     budget: f64,
 }
 
-type Addresses = Guarded<LruCache<IpAddr, Arc<Address>>>;
+type Known = Guarded<LruCache<IpAddr, Arc<Address>>>;
 
 impl Attempts {
     /// Lets each address fail `per_minute` times a minute, and as often at once.
     pub fn new(per_minute: u32) -> Self {
         Self {
-            guessing: Guarded::new(LruCache::new(MAX_ADDRESSES)),
+            addresses: Guarded::new(LruCache::new(MAX_ADDRESSES)),
+            sites: Guarded::new(LruCache::new(MAX_ADDRESSES)),
             silent: Guarded::new(LruCache::new(MAX_ADDRESSES)),
             budget: f64::from(per_minute.max(1)),
         }
     }
 
-    fn address(&self, among: &Addresses, peer: Option<IpAddr>) -> Arc<Address> {
-        let mut addresses = among.lock();
-        addresses
-            .get_or_insert(network(peer), || Arc::new(Address::new(self.budget)))
-            .clone()
+    fn address(&self, peer: Option<IpAddr>) -> Arc<Address> {
+        known(&self.addresses, household(peer), self.budget)
     }
 
-    fn count(&self, among: &Addresses, peer: Option<IpAddr>) -> Result<(), Throttled> {
-        let address = self.address(among, peer);
-        let mut state = address.state.lock();
-        state.expect_leave()?;
-        state.failed += 1.0;
-        Ok(())
+    /// What the address is a part of, if it is a part of anything.
+    fn site(&self, peer: Option<IpAddr>) -> Option<Arc<Address>> {
+        let site = network::site(peer?);
+        let wider = site.is_ipv6();
+        wider.then(|| known(&self.sites, site, self.budget * SITE))
     }
+}
+
+/// Callers of whom no address is known share one.
+fn household(peer: Option<IpAddr>) -> IpAddr {
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), network::household)
+}
+
+fn known(addresses: &Known, network: IpAddr, budget: f64) -> Arc<Address> {
+    let mut addresses = addresses.lock();
+    addresses
+        .get_or_insert(network, || Arc::new(Address::new(budget)))
+        .clone()
 }
 
 #[async_trait]
 impl ports::Attempts for Attempts {
     async fn begin(&self, peer: Option<IpAddr>) -> Result<Attempt, Throttled> {
-        let address = self.address(&self.guessing, peer);
-        if address.lend()? {
-            return Ok(address.attempt());
-        }
-        let _waiting = Waiting::among_those_of(&address)?;
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let freed = address.freed.notified();
-            if address.lend()? {
-                return Ok(address.attempt());
-            }
-            if timeout_at(deadline, freed).await.is_err() {
-                return Err(BUSY);
-            }
+        let site = self.site(peer);
+        if let Some(site) = &site {
+            // Whoever may not try takes no leave of its neighbours.
+            site.state.lock().expect_leave()?;
         }
+        let own = Leave::take(&self.address(peer), deadline).await?;
+        let shared = match &site {
+            Some(site) => Some(Leave::take(site, deadline).await?),
+            None => None,
+        };
+        Ok(Attempt::new(move |failed| {
+            own.end(failed);
+            if let Some(shared) = shared {
+                shared.end(failed);
+            }
+        }))
     }
 
     fn fail(&self, peer: Option<IpAddr>) -> Result<(), Throttled> {
-        self.count(&self.guessing, peer)
+        let site = self.site(peer);
+        if let Some(site) = &site {
+            site.state.lock().expect_leave()?;
+        }
+        self.address(peer).state.lock().fail()?;
+        if let Some(site) = &site {
+            site.state.lock().fail()?;
+        }
+        Ok(())
     }
 
     fn say_nothing(&self, peer: Option<IpAddr>) -> Result<(), Throttled> {
-        self.count(&self.silent, peer)
+        let address = known(&self.silent, household(peer), self.budget);
+        let mut state = address.state.lock();
+        state.fail()
     }
 }
 
@@ -99,13 +125,38 @@ const BUSY: Throttled = Throttled {
     newly: false,
 };
 
-/// What counts as one address. Callers of whom none is known share one.
-fn network(peer: Option<IpAddr>) -> IpAddr {
-    match peer.map(|peer| peer.to_canonical()) {
-        None => Ipv4Addr::UNSPECIFIED.into(),
-        Some(IpAddr::V4(address)) => address.into(),
-        Some(IpAddr::V6(address)) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+/// Leave for one attempt. Unless it is ended, it is given back as it was.
+struct Leave(Option<Arc<Address>>);
+
+impl Leave {
+    /// Takes leave of `address`, which others may have to give back before.
+    async fn take(address: &Arc<Address>, deadline: Instant) -> Result<Self, Throttled> {
+        if address.lend()? {
+            return Ok(Self(Some(address.clone())));
+        }
+        let _waiting = Waiting::among_those_of(address)?;
+        loop {
+            let freed = address.freed.notified();
+            if address.lend()? {
+                return Ok(Self(Some(address.clone())));
+            }
+            if timeout_at(deadline, freed).await.is_err() {
+                return Err(BUSY);
+            }
+        }
+    }
+
+    fn end(mut self, failed: bool) {
+        if let Some(address) = self.0.take() {
+            address.settle(failed);
+        }
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(address) = self.0.take() {
+            address.settle(false);
         }
     }
 }
@@ -152,12 +203,6 @@ impl Address {
         Ok(free)
     }
 
-    /// The attempt that leave was taken for.
-    fn attempt(self: &Arc<Self>) -> Attempt {
-        let address = self.clone();
-        Attempt::new(move |failed| address.settle(failed))
-    }
-
     fn settle(&self, failed: bool) {
         let mut state = self.state.lock();
         state.forget();
@@ -181,6 +226,13 @@ impl State {
         let forgotten = (now - self.at).as_secs_f64() * self.budget / 60.0;
         self.failed = (self.failed - forgotten).max(0.0);
         self.at = now;
+    }
+
+    /// Counts a failure, unless everything has failed that may.
+    fn fail(&mut self) -> Result<(), Throttled> {
+        self.expect_leave()?;
+        self.failed += 1.0;
+        Ok(())
     }
 
     /// Makes sure that not everything has failed that may.

@@ -60,6 +60,7 @@ fn write(event: &AuditEvent) {
         claimed = details.claimed.as_ref().map(WorkerId::as_str),
         subject = details.subject,
         why = details.why,
+        times = details.times,
         "{}",
         event.action.name(),
     );
@@ -142,7 +143,7 @@ mod tests {
         let log = AuditLog::default();
         logged(|| {
             log.record(event(Action::Rejected {
-                credential: "none",
+                credentials: vec!["none"],
                 claimed: None,
             }));
             for _ in 0..MAX_EVENTS {

@@ -19,8 +19,8 @@ impl Keys {
     }
 
     /// What a worker has signed once.
-    pub(super) fn nonce(&self, worker: &WorkerId, nonce: &str) -> String {
-        format!("{}:gateway:nonce:{worker}:{nonce}", self.namespace)
+    pub(super) fn nonces(&self, worker: &WorkerId) -> String {
+        format!("{}:gateway:nonces:{worker}", self.namespace)
     }
 
     /// The tasks of a worker.

@@ -124,6 +124,17 @@ impl Link {
         gather::run(self, script, keys, args).await
     }
 
+    /// Runs `script` once: after a failure it may or may not have been carried out.
+    pub(super) async fn eval_once(
+        &self,
+        script: &Script,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<Value, LinkError> {
+        let run = |deadline| self.run_once(&script.alone, keys, args, deadline);
+        Box::pin(self.within(run)).await
+    }
+
     /// Asks for something, which changes nothing and may be asked again. The first argument is the
     /// key.
     pub(super) async fn read(

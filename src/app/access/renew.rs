@@ -1,5 +1,5 @@
 use super::{Access, Presented};
-use crate::domain::identity::Caller;
+use crate::domain::identity::{Caller, Credential};
 use crate::ports::AuthError;
 
 impl Access {
@@ -25,7 +25,11 @@ impl Access {
 
     /// Takes down that a caller who was let in is so no more.
     pub fn note_revoked(&self, presented: &Presented) {
-        self.note_rejected(presented, presented.credentials.first());
+        let wrong = presented
+            .credentials
+            .first()
+            .map_or("none", Credential::kind);
+        self.note_rejected(presented, vec![wrong]);
     }
 }
 

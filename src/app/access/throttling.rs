@@ -116,6 +116,27 @@ async fn only_a_rejection_costs_something() {
     }
 }
 
+/// T34
+#[pollster::test]
+async fn a_call_is_written_down_once_however_much_of_it_is_wrong() {
+    for (last, comes_in) in [("wrong", false), ("down", false), ("right", true)] {
+        let (journal, events) = journal();
+        let access = access(counted().0, doorman(), journal);
+        let mut presented = presented(&["wrong", "wrong", last]);
+        presented.credentials[1] = Credential::Token(Secret::new("wrong"));
+
+        let found = access.identify(&presented).await;
+        assert_eq!(found.is_ok(), comes_in, "{last}: {found:?}");
+        let mut kinds = vec!["api key", "token"];
+        kinds.extend((last == "wrong").then_some("api key"));
+        let rejected = Action::Rejected {
+            credentials: kinds,
+            claimed: None,
+        };
+        assert_eq!(audited(&events), vec![rejected], "{last}");
+    }
+}
+
 /// T13: whoever has failed too often is told so, is not looked up, and is never rejected.
 #[pollster::test]
 async fn whoever_has_failed_too_often_is_not_looked_up() {
@@ -200,4 +221,16 @@ impl Attempts for Busy {
     fn say_nothing(&self, _: Option<IpAddr>) -> Result<(), Throttled> {
         Ok(())
     }
+}
+
+/// T34: whoever sends again what it has heard, or has a certificate of ours and no more, is let
+/// fail no more often than others, however little it is a guess.
+#[pollster::test]
+async fn what_is_no_guess_is_rejected_no_more_often_than_a_guess() {
+    let (journal, events) = journal();
+    let access = access(spent(), doorman(), journal);
+
+    let refused = access.identify(&presented(&["was good"])).await;
+    assert!(matches!(refused, Err(Error::Throttled(_))), "{refused:?}");
+    assert_eq!(audited(&events), vec![Action::Throttled]);
 }

@@ -13,6 +13,8 @@ pub struct Details {
     pub subject: Option<String>,
     /// Why, or how.
     pub why: Option<String>,
+    /// How often, where it was only counted.
+    pub times: Option<u64>,
 }
 
 impl Action {
@@ -29,11 +31,17 @@ impl Action {
     fn whole(&self) -> Details {
         let (claimed, subject, why) = match self {
             Self::Rejected {
-                credential,
+                credentials,
                 claimed,
-            } => (claimed.clone(), (*credential).to_owned(), None),
+            } => (claimed.clone(), credentials.join(", "), None),
             Self::Impersonated { claimed } => return Details::about(claimed.clone()),
             Self::Trespassed { what, id } => (None, format!("{what} {id}"), None),
+            Self::Repeated { last, times } => {
+                return Details {
+                    times: Some(*times),
+                    ..last.whole()
+                };
+            }
             Self::Registered | Self::Throttled | Self::Barred => return Details::default(),
             Self::Limited { class } => (None, format!("{} calls", class.name()), None),
             Self::GaveBack { receipt } => (None, format!("receipt {receipt}"), None),
@@ -65,6 +73,7 @@ impl Action {
             claimed,
             subject: Some(subject),
             why,
+            times: None,
         }
     }
 }

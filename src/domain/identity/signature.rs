@@ -18,8 +18,17 @@ pub const NONCE_MEMORY: Duration = Duration::from_secs(2 * TOLERANCE + 60);
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 128;
 
+/// What is hashed with where there is no secret.
+const NOBODYS: &str = "there is no secret of this length";
+
+#[cfg(test)]
+thread_local! {
+    /// How many HMACs were worked out.
+    pub(crate) static VERIFIED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// What a caller signs with its secret: who it is, and when, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Signature {
     /// Whose secret it is.
     pub worker: WorkerId,
@@ -40,18 +49,21 @@ impl Signature {
         near && is_nonce(&self.nonce)
     }
 
-    /// Whether whoever made it has `secret`. How long that takes tells nothing of how much of it
-    /// is right.
-    pub fn is_by(&self, secret: &Secret) -> bool {
+    /// Whether whoever made it has `secret`, if there is one. How long that takes tells nothing of
+    /// how much of it is right, nor whether there is a secret.
+    pub fn is_by(&self, secret: Option<&Secret>) -> bool {
         let Some(mac) = bytes(self.mac.expose()) else {
             return false;
         };
+        let key = secret.map_or(NOBODYS, Secret::expose);
         // An HMAC takes a key of any length.
-        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
+        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else {
             return false;
         };
+        #[cfg(test)]
+        VERIFIED.set(VERIFIED.get() + 1);
         hmac.update(format!("{}\n{}\n{}", self.worker, self.timestamp, self.nonce).as_bytes());
-        hmac.verify_slice(&mac).is_ok()
+        hmac.verify_slice(&mac).is_ok() && secret.is_some()
     }
 
     /// Digits only: what else a number may be written with is nothing that a worker sends.
@@ -86,6 +98,8 @@ fn bytes(hex: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     /// `printf 'w-1\n1700000000\nn' | openssl dgst -sha256 -hmac 'what only w-1 knows'`
@@ -103,7 +117,7 @@ mod tests {
     #[test]
     fn only_the_whole_mac_of_all_three_parts_is_a_proof() {
         let secret = Secret::new("what only w-1 knows");
-        assert!(signature("1700000000", "n", MAC).is_by(&secret));
+        assert!(signature("1700000000", "n", MAC).is_by(Some(&secret)));
 
         let other = Signature {
             worker: WorkerId::parse("w-2").expect("is an identifier"),
@@ -119,9 +133,25 @@ mod tests {
             signature("1700000000", "n", &MAC.to_uppercase()),
             signature("1700000000", "n", &"é".repeat(32)),
         ] {
-            assert!(!wrong.is_by(&secret), "{wrong:?}");
+            assert!(!wrong.is_by(Some(&secret)), "{wrong:?}");
         }
-        assert!(!signature("1700000000", "n", MAC).is_by(&Secret::new("another")));
+        assert!(!signature("1700000000", "n", MAC).is_by(Some(&Secret::new("another"))));
+    }
+
+    #[test]
+    fn nobody_signs_with_what_stands_in_for_a_secret() {
+        let mut signature = signature("1700000000", "n", MAC);
+        let mut hmac = Hmac::<Sha256>::new_from_slice(NOBODYS.as_bytes()).expect("is a key");
+        hmac.update(b"w-1\n1700000000\nn");
+        let mac = hmac.finalize().into_bytes();
+        let hex = mac.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a string takes all");
+            hex
+        });
+        signature.mac = Secret::new(hex);
+
+        assert!(signature.is_by(Some(&Secret::new(NOBODYS))));
+        assert!(!signature.is_by(None));
     }
 
     #[test]

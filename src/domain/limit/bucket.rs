@@ -51,6 +51,18 @@ impl Rate {
         self.capacity
     }
 
+    /// How many there are at the most within some time, from a full bucket on.
+    pub fn within(self, time: Duration) -> u32 {
+        let most = self.capacity + self.per_second * time.as_secs_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is above zero, and what is too much for a u32 becomes its maximum"
+        )]
+        let most = most.ceil() as u32;
+        most
+    }
+
     /// One of so many parts of it; none if that would hold nothing.
     pub fn part(self, of: u32) -> Option<Self> {
         let capacity = (self.capacity / f64::from(of)).floor();

@@ -4,6 +4,7 @@ mod audited;
 mod fields;
 #[cfg(feature = "mysql")]
 mod guesses;
+mod hogs;
 mod program;
 mod revoked;
 mod rows;

@@ -2,6 +2,9 @@
 
 mod budgets;
 mod crowds;
+mod growth;
+#[cfg(feature = "redis")]
+mod keys;
 mod live;
 mod reloads;
 mod sizes;

@@ -1,6 +1,7 @@
 //! TLS on the workers' port.
 
 mod dev;
+mod expiring;
 mod opening;
 mod protocols;
 mod refusals;

@@ -37,6 +37,7 @@ async fn owner(keys: &ApiKeys, key: &str) -> String {
         Ok(worker) => worker.to_string(),
         Err(AuthError::Rejected) => "-".to_owned(),
         Err(AuthError::Unavailable(_)) => "?".to_owned(),
+        Err(error @ AuthError::Exceeded { .. }) => panic!("{error:?}"),
     }
 }
 

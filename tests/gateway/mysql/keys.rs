@@ -32,7 +32,9 @@ async fn opens(keys: &ApiKeys, key: &Secret) -> bool {
             true
         }
         Err(AuthError::Rejected) => false,
-        Err(error @ AuthError::Unavailable(_)) => panic!("{error:?}"),
+        Err(error @ (AuthError::Unavailable(_) | AuthError::Exceeded { .. })) => {
+            panic!("{error:?}")
+        }
     }
 }
 

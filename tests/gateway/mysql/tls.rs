@@ -1,4 +1,6 @@
-//! TLS to the database: with anybody, or with the one that it should be.
+//! TLS to the database: with anybody, or with the one that it should be (T33).
+//!
+//! They speak TLS with a real server, so that none of them passes without the feature for it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -77,6 +79,60 @@ async fn trouble(link: &Link) -> Option<String> {
     known.expect("is told").clone()
 }
 
+/// How, by whom it is vouched for, what the address says besides; and why it comes to nothing, if
+/// it does.
+type Case = (
+    &'static str,
+    Tls,
+    Option<&'static str>,
+    &'static str,
+    Option<&'static str>,
+);
+
+const CASES: &[Case] = &[
+    ("127.0.0.1", Tls::Disabled, None, "", Some("Access denied")),
+    ("127.0.0.1", Tls::Required, None, "", None),
+    ("127.0.0.1", Tls::Disabled, None, "?ssl-mode=REQUIRED", None),
+    ("localhost", Tls::Verified, Some("ca.pem"), "", None),
+    (
+        "localhost",
+        Tls::Disabled,
+        Some("ca.pem"),
+        "?ssl-mode=VERIFY_IDENTITY",
+        None,
+    ),
+    (
+        "localhost",
+        Tls::Verified,
+        Some("other.pem"),
+        "",
+        Some("invalid peer certificate"),
+    ),
+    // The system's, which know nothing of it.
+    (
+        "localhost",
+        Tls::Verified,
+        None,
+        "",
+        Some("invalid peer certificate"),
+    ),
+    (
+        "127.0.0.1",
+        Tls::Verified,
+        Some("ca.pem"),
+        "",
+        Some("not valid for name"),
+    ),
+    (
+        "127.0.0.1",
+        Tls::Disabled,
+        Some("ca.pem"),
+        "?ssl-mode=VERIFY_CA",
+        Some("not valid for name"),
+    ),
+];
+
+/// T33
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_believed_as_far_as_the_settings_say() {
     let secured = Secured::start().await;
@@ -86,43 +142,10 @@ async fn a_server_is_believed_as_far_as_the_settings_say() {
         .query("ALTER USER 'gateway'@'%' REQUIRE SSL")
         .await;
 
-    for (host, tls, ca, mode, refused) in [
-        ("127.0.0.1", Tls::Disabled, None, "", Some("Access denied")),
-        ("127.0.0.1", Tls::Required, None, "", None),
-        ("127.0.0.1", Tls::Disabled, None, "?ssl-mode=REQUIRED", None),
-        ("localhost", Tls::Verified, Some("ca.pem"), "", None),
-        (
-            "localhost",
-            Tls::Disabled,
-            Some("ca.pem"),
-            "?ssl-mode=VERIFY_IDENTITY",
-            None,
-        ),
-        (
-            "localhost",
-            Tls::Verified,
-            Some("other.pem"),
-            "",
-            Some("invalid peer certificate"),
-        ),
-        (
-            "127.0.0.1",
-            Tls::Verified,
-            Some("ca.pem"),
-            "",
-            Some("not valid for name"),
-        ),
-        (
-            "127.0.0.1",
-            Tls::Disabled,
-            Some("ca.pem"),
-            "?ssl-mode=VERIFY_CA",
-            Some("not valid for name"),
-        ),
-    ] {
-        let link = secured.link(host, tls, ca, mode);
+    for (host, tls, ca, mode, refused) in CASES {
+        let link = secured.link(host, *tls, *ca, mode);
         let case = format!("{host} {tls:?} {ca:?} {mode}");
-        match (trouble(&link).await, refused) {
+        match (trouble(&link).await, *refused) {
             (None, None) => {}
             (Some(told), Some(part)) => assert!(told.contains(part), "{case}: {told}"),
             (told, _) => panic!("{case}: {told:?}"),
@@ -130,6 +153,7 @@ async fn a_server_is_believed_as_far_as_the_settings_say() {
     }
 }
 
+/// T33
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_tls_is_not_spoken_to_where_it_is_required() {
     let database = MariaDb::shared().await.empty_database().await;

@@ -34,7 +34,9 @@ async fn secret(workers: &Workers, worker: &str) -> String {
             .secret
             .map_or("-".to_owned(), |secret| secret.expose().to_owned()),
         Err(AuthError::Unavailable(_)) => "?".to_owned(),
-        Err(AuthError::Rejected) => panic!("an answer that it does not give"),
+        Err(AuthError::Rejected | AuthError::Exceeded { .. }) => {
+            panic!("an answer that it does not give")
+        }
     }
 }
 

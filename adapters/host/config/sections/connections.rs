@@ -66,12 +66,27 @@ impl Connections {
 fn networks(text: &str) -> Parsed<Vec<IpNet>> {
     let network = |text: &str| {
         let address = text.parse::<IpAddr>().map(IpNet::from);
-        address.or_else(|_| text.parse::<IpNet>()).ok()
+        let network = address.or_else(|_| text.parse::<IpNet>());
+        network.map(canonical).ok()
     };
     let networks: Option<Vec<IpNet>> = text.split(',').map(str::trim).map(network).collect();
     networks.ok_or_else(|| {
         "addresses and networks, with commas between them, such as 10.0.0.7,192.168.0.0/16".into()
     })
+}
+
+/// A network of IPv4 that is written as one of IPv6 as what it is: so are peers told apart.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let IpAddr::V4(address) = network.addr().to_canonical() else {
+        return network;
+    };
+    let length = match network {
+        IpNet::V4(_) => return network,
+        IpNet::V6(mapped) => mapped.prefix_len().checked_sub(MAPPED),
+    };
+    let v4 = length.and_then(|length| IpNet::new(address.into(), length).ok());
+    v4.unwrap_or(network)
 }
 
 #[cfg(test)]
@@ -80,13 +95,18 @@ mod tests {
 
     #[test]
     fn proxies_are_addresses_and_networks() {
-        let read = networks("10.0.0.7, 192.168.0.0/16,fd00::/8").expect("is read");
+        let read = "10.0.0.7, 192.168.0.0/16,fd00::/8,::ffff:10.1.0.7,::ffff:10.2.0.0/112";
+        let read = networks(read).expect("is read");
         for (address, within) in [
             ("10.0.0.7", true),
             ("10.0.0.8", false),
             ("192.168.3.4", true),
             ("fd12::1", true),
             ("::1", false),
+            // Peers are told as IPv4, however they came.
+            ("10.1.0.7", true),
+            ("10.2.3.4", true),
+            ("10.3.0.1", false),
         ] {
             let address: IpAddr = address.parse().expect("is an address");
             let found = read.iter().any(|network| network.contains(&address));

@@ -40,6 +40,9 @@ pub struct Grpc {
     pub heartbeat_timeout: Duration,
     /// Between pings on a worker's stream.
     pub ping_interval: Duration,
+    /// For which health says at shutdown that it is coming. Shorter than a load balancer takes to
+    /// notice, and it sends workers to a door that is shut.
+    pub drain_delay: Duration,
     /// Given to calls in flight at shutdown; zero cuts them off.
     pub shutdown_grace: Duration,
     /// TLS, if it is to be spoken.
@@ -85,6 +88,7 @@ impl Grpc {
             heartbeat_interval: from.get("GRPC_HEARTBEAT_INTERVAL", parse::seconds(1..=DAY)),
             heartbeat_timeout: from.get("GRPC_HEARTBEAT_TIMEOUT", parse::seconds(1..=7 * DAY)),
             ping_interval: from.get("GRPC_PING_INTERVAL_SECONDS", parse::seconds(1..=DAY)),
+            drain_delay: from.get("GRPC_DRAIN_DELAY", parse::grace),
             shutdown_grace: from.get("GRPC_SHUTDOWN_GRACE_PERIOD", parse::grace),
             tls: Tls::read(from),
         }

@@ -9,6 +9,10 @@ use crate::inbound::grpc::proto;
 use proto::control_message::Payload;
 use proto::master_message;
 
+/// What a worker may say of where its reply goes, and how much of an error is kept, in bytes.
+const MAX_STREAM: usize = 512;
+const MAX_ERROR: usize = 64 * 1024;
+
 pub(in crate::inbound::grpc) fn polled(delivery: CommandDelivery) -> proto::PollControlResponse {
     let payload = match delivery.command {
         Command::Cancel { task, run, .. } => Payload::TaskCancel(cancel(&task, run.as_ref())),
@@ -64,12 +68,17 @@ pub(in crate::inbound::grpc) fn reply(
     if !data.is_empty() && serde_json::from_str::<IgnoredAny>(&data).is_err() {
         return Err(Invalid::text("payload_json", "JSON, or empty", &data));
     }
-    let stream = request.reply_stream;
+    let (stream, mut error) = (request.reply_stream, request.error);
+    if stream.len() > MAX_STREAM {
+        return Err(Invalid::text("reply_stream", "at most 512 bytes", &stream));
+    }
+    // Somebody waits for the reply, and needs the beginning of a long story at the most.
+    error.truncate(error.floor_char_boundary(MAX_ERROR));
     Ok(Reply {
         request: RequestId::parse(&request.request_id)?,
         success: request.success,
         data,
-        error: request.error,
+        error,
         reply_stream: (!stream.is_empty()).then_some(stream),
     })
 }
@@ -77,6 +86,19 @@ pub(in crate::inbound::grpc) fn reply(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// T12
+    #[test]
+    fn a_long_error_is_cut_where_a_character_ends() {
+        let request = proto::ControlResultRequest {
+            request_id: "q".into(),
+            error: "蚁".repeat(MAX_ERROR),
+            ..Default::default()
+        };
+        let error = reply(request).expect("converts").error;
+        assert!(error.len() <= MAX_ERROR && error.len() > MAX_ERROR - 3);
+        assert!(error.chars().all(|c| c == '蚁'));
+    }
 
     #[test]
     fn a_reply_that_is_no_json_is_refused() {

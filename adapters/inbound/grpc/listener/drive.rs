@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::activity::Activity;
 use super::open::Opened;
-use super::requests::Requests;
+use super::requests::{Leaving, Requests};
 use super::{Calls, End, Limits, Port};
 
 /// What the headers of a call may weigh, in bytes.
@@ -29,6 +29,13 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_LOCAL_RESETS: usize = 1024;
 const MAX_PENDING_RESETS: usize = 20;
 
+/// How long a connection that was asked to end stays without a call when the gateway leaves: its
+/// peer may be far away, and learn of it when it has just made another.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+
+/// What it takes to tell the calls that are left that they are cut off.
+const FAREWELL: Duration = Duration::from_millis(250);
+
 /// How far a connection's age may be from what it is set to. Those that came at the same time do
 /// not go at the same time.
 const JITTER: f64 = 0.1;
@@ -38,7 +45,8 @@ impl<S: Calls> Port<S> {
     pub(super) async fn drive(&self, opened: Opened) -> End {
         let Opened { stream, known } = opened;
         let activity = Arc::new(Activity::default());
-        let requests = Requests::new(self, known, activity.clone());
+        let leaving = Leaving::default();
+        let requests = Requests::new(self, known, activity.clone(), leaving.clone());
         let connection = self
             .protocol()
             .serve_connection(TokioIo::new(stream), requests);
@@ -49,12 +57,24 @@ impl<S: Calls> Port<S> {
             end = over(&self.limits, &activity) => end,
         };
         connection.as_mut().graceful_shutdown();
+        leaving.asked.cancel();
         tokio::select! {
-            _ended = connection => {}
+            _ended = connection.as_mut() => return end,
             () = self.cut.cancelled() => {}
+            () = self.unheard(&activity) => {}
             () = sleep(self.limits.max_age_grace), if end != End::Shutdown => {}
         }
+        leaving.over.cancel();
+        if activity.quiet_since().is_none() {
+            let _cut = timeout(FAREWELL, connection).await;
+        }
         end
+    }
+
+    /// Waits until the gateway leaves and nothing more is heard over a connection.
+    async fn unheard(&self, activity: &Activity) {
+        self.stop.cancelled().await;
+        activity.silence(LAST_WORDS).await;
     }
 
     /// HTTP/2 with its limits. Several are off in the library, or may be one day, unless set.

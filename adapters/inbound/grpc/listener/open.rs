@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use tokio::net::TcpStream;
-use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::connection::Connection;
 use super::census::Admission;
 use super::preface::{self, Begun};
+use super::turns::Turn;
 use super::{Calls, End, Port, proxy};
 use crate::inbound::tls::{Secured, Stream};
 
@@ -45,7 +45,7 @@ impl<S: Calls> Port<S> {
         &self,
         socket: TcpStream,
         address: IpAddr,
-        place: &mut Admission,
+        place: &Admission,
     ) -> Result<Opened, End> {
         // What a proxy sends on is not the proxy's fault.
         let mut origin = (!self.limits.believes(address)).then_some(address);
@@ -61,30 +61,60 @@ impl<S: Calls> Port<S> {
     /// and many that come at once are opened one after the other.
     async fn open_in_time(
         &self,
-        socket: TcpStream,
+        mut socket: TcpStream,
         address: IpAddr,
-        place: &mut Admission,
+        place: &Admission,
         origin: &mut Option<IpAddr>,
     ) -> Result<Opened, End> {
         let patience = self.limits.handshake_timeout;
         let start = Instant::now();
-        timeout(patience, hear(&socket, origin)).await??;
+        let heard = self.hear(&mut socket, address, place, origin);
+        let peer = timeout_at(start + patience, heard).await??;
         let heard = Instant::now();
-        let turn = timeout(patience, self.turn(place)).await;
+        let turn = timeout(patience, self.turn(peer, place)).await;
         let _turn = turn.map_err(|_| End::Refused)?;
         // What was spent waiting for us is not the peer's.
         let deadline = start + patience + heard.elapsed();
-        timeout_at(deadline, self.shake_hands(socket, address, place, origin)).await?
+        timeout_at(deadline, self.shake_hands(socket, peer, place)).await?
+    }
+
+    /// Waits for the first word, and from whom it is: a proxy says that before.
+    ///
+    /// Who leaves without one may only have looked whether we are there, as load balancers do, and
+    /// has not failed.
+    async fn hear(
+        &self,
+        socket: &mut TcpStream,
+        address: IpAddr,
+        place: &Admission,
+        origin: &mut Option<IpAddr>,
+    ) -> Result<IpAddr, End> {
+        let mut peer = address;
+        if self.limits.believes(address) {
+            *origin = proxy::read(socket).await?;
+            peer = origin.unwrap_or(address);
+            if origin.is_some_and(|origin| self.bars(origin)) {
+                return Err(End::Barred);
+            }
+            if !place.count_for(peer) {
+                return Err(End::Refused);
+            }
+        }
+        if let Ok(1..) = socket.peek(&mut [0]).await {
+            return Ok(peer);
+        }
+        *origin = None;
+        Err(End::Closed)
     }
 
     /// Waits for its turn. Who takes long while others wait loses its own.
-    async fn turn(&self, place: &Admission) -> Option<SemaphorePermit<'_>> {
+    async fn turn(&self, peer: IpAddr, place: &Admission) -> Turn<'_> {
         let long = self.limits.handshake_turn;
-        let mut turn = pin!(self.handshakes.acquire());
+        let mut turn = pin!(self.turns.take(peer));
         loop {
             if let Ok(turn) = timeout(long, turn.as_mut()).await {
                 place.turn();
-                return turn.ok();
+                return turn;
             }
             place.hurry(long);
         }
@@ -93,23 +123,10 @@ impl<S: Calls> Port<S> {
     /// Comes to terms with the peer. It takes as long as that lets it.
     async fn shake_hands(
         &self,
-        mut socket: TcpStream,
-        address: IpAddr,
-        place: &mut Admission,
-        origin: &mut Option<IpAddr>,
+        socket: TcpStream,
+        peer: IpAddr,
+        place: &Admission,
     ) -> Result<Opened, End> {
-        let mut peer = address;
-        if self.limits.believes(address) {
-            *origin = proxy::read(&mut socket).await?;
-            peer = origin.unwrap_or(address);
-            if origin.is_some_and(|origin| self.bars(origin)) {
-                return Err(End::Barred);
-            }
-            if !place.count_for(peer) {
-                return Err(End::Refused);
-            }
-            hear(&socket, origin).await?;
-        }
         let Secured {
             stream,
             certificate,
@@ -127,17 +144,8 @@ impl<S: Calls> Port<S> {
         let known = Connection {
             peer: Some(peer),
             certificate,
+            standing: Some(place.standing()),
         };
         Ok(Opened { stream, known })
     }
-}
-
-/// Waits for a first word. Who leaves without one may only have looked whether we are there, as load
-/// balancers do, and has not failed.
-async fn hear(socket: &TcpStream, origin: &mut Option<IpAddr>) -> Result<(), End> {
-    if let Ok(1..) = socket.peek(&mut [0]).await {
-        return Ok(());
-    }
-    *origin = None;
-    Err(End::Closed)
 }

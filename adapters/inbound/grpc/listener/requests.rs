@@ -4,14 +4,15 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt as _;
@@ -24,20 +25,36 @@ use super::{Calls, Port};
 /// Calls for everybody that do not end by themselves: on one connection at once.
 const MAX_WATCHES: usize = 4;
 
+/// That a connection is about to end.
+#[derive(Clone, Default)]
+pub(super) struct Leaving {
+    /// Cancelled when the client is asked to end it: what goes on for ever ends now.
+    pub(super) asked: CancellationToken,
+    /// Cancelled just before it is cut off.
+    pub(super) over: CancellationToken,
+}
+
 /// Answers what comes over one connection.
 pub(super) struct Requests<S> {
     calls: S,
     known: Connection,
     activity: Arc<Activity>,
+    leaving: Leaving,
     watches: Watches,
 }
 
 impl<S: Calls> Requests<S> {
-    pub(super) fn new(port: &Port<S>, known: Connection, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(
+        port: &Port<S>,
+        known: Connection,
+        activity: Arc<Activity>,
+        leaving: Leaving,
+    ) -> Self {
         Self {
             calls: port.calls.clone(),
             known,
             activity,
+            leaving,
             watches: Watches {
                 here: Arc::new(Semaphore::new(MAX_WATCHES)),
                 everywhere: port.watches.clone(),
@@ -52,12 +69,12 @@ impl<S: Calls> hyper::service::Service<Request<Incoming>> for Requests<S> {
     type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let call = self.activity.begin();
+        let mut held = Held::new(self.activity.begin(), &self.leaving.over);
         let mut request = request.map(Body::new);
-        let mut watch = None;
         if never_ends(request.uri().path()) {
-            watch = self.watches.begin();
-            if watch.is_none() {
+            held.watch = self.watches.begin();
+            held.end = self.leaving.asked.clone();
+            if held.watch.is_none() {
                 let refused = Refused("too much is watched already");
                 request.extensions_mut().insert(refused);
             }
@@ -65,8 +82,12 @@ impl<S: Calls> hyper::service::Service<Request<Incoming>> for Requests<S> {
         request.extensions_mut().insert(self.known.clone());
         let served = self.calls.clone().oneshot(request);
         Box::pin(async move {
-            let Ok(response) = served.await;
-            Ok(answer(response, call, watch))
+            let response = tokio::select! {
+                biased;
+                Ok(response) = served => response,
+                () = held.end.cancelled() => cut_off().into_http(),
+            };
+            Ok(held.until_the_end_of(response))
         })
     }
 }
@@ -92,19 +113,44 @@ impl Watches {
     }
 }
 
-fn answer(response: Response<Body>, call: Call, watch: Option<Watch>) -> Response<Answer> {
-    response.map(|body| Answer {
-        body,
-        _call: call,
-        _watch: watch,
-    })
+/// What is told of a connection that is cut off.
+fn cut_off() -> Status {
+    Status::unavailable("the connection is closed; connect again")
+}
+
+/// What a call holds until the last of its answer was taken.
+struct Held {
+    _call: Call,
+    watch: Option<Watch>,
+    /// Cancelled when the answer has to end.
+    end: CancellationToken,
+}
+
+impl Held {
+    fn new(call: Call, end: &CancellationToken) -> Self {
+        Self {
+            _call: call,
+            watch: None,
+            end: end.clone(),
+        }
+    }
+
+    fn until_the_end_of(self, response: Response<Body>) -> Response<Answer> {
+        response.map(|body| Answer {
+            body: Some(body),
+            ending: None,
+            held: self,
+        })
+    }
 }
 
 /// The body of an answer. The call lasts as long as it does.
 pub(super) struct Answer {
-    body: Body,
-    _call: Call,
-    _watch: Option<Watch>,
+    /// Gone once it was cut off.
+    body: Option<Body>,
+    /// Awaited while nothing else is there to be sent.
+    ending: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    held: Held,
 }
 
 impl http_body::Body for Answer {
@@ -115,14 +161,29 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let Self { ending, held, .. } = &mut *self;
+        let ending = ending.get_or_insert_with(|| Box::pin(held.end.clone().cancelled_owned()));
+        ready!(ending.as_mut().poll(cx));
+        self.body = None;
+        let mut told = HeaderMap::new();
+        Poll::Ready(Some(match cut_off().add_header(&mut told) {
+            Ok(()) => Ok(Frame::trailers(told)),
+            Err(untold) => Err(untold),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = self.body.as_ref();
+        body.map_or_else(SizeHint::default, Body::size_hint)
     }
 }

@@ -104,14 +104,7 @@ async fn nobody_waits_for_long_nor_among_too_many() {
     waited.sort();
     assert_eq!(waited[0], Duration::ZERO, "one is too many");
     assert!(waited[1..].iter().all(|waited| *waited >= PATIENCE));
-    assert_eq!(
-        attempts
-            .address(&attempts.guessing, None)
-            .state
-            .lock()
-            .waiting,
-        0
-    );
+    assert_eq!(attempts.address(None).state.lock().waiting, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,17 +121,47 @@ async fn one_who_stops_waiting_holds_nobody_up() {
     stays.await.expect("has leave that was given back");
 }
 
-#[test]
-fn an_address_is_what_somebody_is_given() {
-    for (one, other, same) in [
-        ("192.0.2.1", "192.0.2.2", false),
-        ("192.0.2.1", "::ffff:192.0.2.1", true),
-        ("2001:db8::1", "2001:db8::ffff:1:2:3", true),
-        ("2001:db8::1", "2001:db8:0:1::1", false),
-    ] {
-        let alike = network(Some(peer(one))) == network(Some(peer(other)));
-        assert_eq!(alike, same, "{one} {other}");
+/// T13: whoever is given a whole site has no more than ten times the failures of one network.
+#[tokio::test(start_paused = true)]
+async fn the_networks_of_a_site_share_ten_times_as_many() {
+    let attempts = Attempts::new(10);
+    let of = |site: u16, network: u16| Some(peer(&format!("2001:db8:{site:x}:{network:x}::1")));
+    let mut failed = 0;
+    for network in 0..1000 {
+        for host in 0..10 {
+            let failing = match host % 2 {
+                0 => attempts.begin(of(1, network)).await.map(drop),
+                _ => attempts.fail(of(1, network)),
+            };
+            failed += u32::from(failing.is_ok());
+        }
     }
+    assert_eq!(failed, 100);
+    assert_eq!(
+        attempts.addresses.lock().len(),
+        10,
+        "no more are remembered"
+    );
+    let refused = attempts.begin(of(1, 1000)).await.expect_err("may not");
+    assert!(!refused.newly, "told once for all of them");
+    attempts.fail(of(2, 0)).expect("is another site");
+
+    // What comes back comes back to all of them.
+    advance(Duration::from_millis(600)).await;
+    attempts.fail(of(1, 1000)).expect("may fail again");
+    attempts.fail(of(1, 1001)).expect_err("may not");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_site_in_vain_costs_its_network_nothing() {
+    let attempts = Attempts::new(1);
+    let of = |network: u16| Some(peer(&format!("2001:db8:0:{network:x}::1")));
+    let all = (0..10).map(|network| attempts.begin(of(network)));
+    let kept = join_all(all).await;
+    assert!(kept.iter().all(Result::is_ok));
+    attempts.begin(of(10)).await.expect_err("is busy");
+
+    assert_eq!(attempts.address(of(10)).state.lock().lent, 0);
 }
 
 /// T28: addresses are forgotten, the one that tried longest ago first.
@@ -149,7 +172,7 @@ fn the_addresses_are_bounded() {
         let peer = Ipv4Addr::from_bits(number).into();
         attempts.fail(Some(peer)).expect("may fail");
     }
-    assert_eq!(attempts.guessing.lock().len(), MAX_ADDRESSES.get());
+    assert_eq!(attempts.addresses.lock().len(), MAX_ADDRESSES.get());
     let last = Ipv4Addr::from_bits(69_999).into();
     attempts.fail(Some(last)).expect_err("is remembered");
 }

@@ -81,20 +81,16 @@ async fn a_gateway_that_is_killed_leaves_a_chain_that_goes_on() {
         ("AUDIT_FILE", name),
         ("AUDIT_FILE_MAX_BYTES", "4096"),
         ("AUDIT_FILES_KEPT", "1000"),
-        ("AUTH_FAILURES_PER_MINUTE", "1000000"),
+        ("AUTH_ENABLED", "false"),
+        ("RATE_LIMIT_ENABLED", "false"),
     ];
     for round in 1..=3 {
         let program = Program::start(&settings).await;
         let mut calls = JoinSet::new();
         for _ in 0..8 {
-            let stranger = Worker::new(program.grpc, "w-1", Some("wrong"));
-            calls.spawn(async move {
-                while stranger
-                    .poll(1)
-                    .await
-                    .is_err_and(|e| e.code() == tonic::Code::Unauthenticated)
-                {}
-            });
+            let worker = Worker::new(program.grpc, "w-1", None);
+            // What changes something is written every time.
+            calls.spawn(async move { while worker.register().await.is_ok() {} });
         }
         until("it is rotated", || async {
             let files = fs::read_dir(file.parent().expect("has one")).expect("reads");
@@ -112,6 +108,39 @@ async fn a_gateway_that_is_killed_leaves_a_chain_that_goes_on() {
     assert_eq!(code, Some(0), "{said}");
     let last = records(&file);
     assert_eq!(last.last().expect("has one")["action"], "stopped");
+
+    let oldest = format!("{name}.{:012}", 1);
+    fs::remove_file(oldest).expect("is there");
+    let (code, said) = verify(name).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("broken: records 1 to "), "{said}");
+}
+
+/// T34: whoever is refused over and over does not flush out what else is written, and the end
+/// leaves no count behind.
+#[tokio::test]
+async fn refusals_that_repeat_themselves_are_counted() {
+    let (_folder, file) = place();
+    let name = file.to_str().expect("is text");
+    let program = Program::start(&[
+        ("AUDIT_FILE", name),
+        ("AUTH_FAILURES_PER_MINUTE", "1000000"),
+    ])
+    .await;
+    let stranger = Worker::new(program.grpc, "w-1", Some("wrong"));
+    for _ in 0..50 {
+        stranger.poll(1).await.expect_err("is refused");
+    }
+    program.stop().await;
+
+    let records = records(&file);
+    let rejected = records.iter().filter(|it| it["action"] == "rejected");
+    let times: Vec<_> = rejected
+        .map(|it| it["times"].as_u64().unwrap_or(1))
+        .collect();
+    assert_eq!(times.iter().sum::<u64>(), 50, "{times:?}");
+    assert_eq!(times[..20], [1; 20]);
+    assert_eq!(times.len(), 21);
 }
 
 #[tokio::test]

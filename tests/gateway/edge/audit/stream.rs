@@ -11,6 +11,7 @@ async fn what_happens_is_in_a_stream_that_all_gateways_share() {
         ("REDIS_URL", &redis.url()),
         ("REDIS_NAMESPACE", &namespace),
         ("AUDIT_STREAM", "true"),
+        ("AUTH_FAILURES_PER_MINUTE", "100"),
     ])
     .await;
     let stranger = Worker::new(program.grpc, "w-1", Some("wrong"));
@@ -33,7 +34,13 @@ async fn what_happens_is_in_a_stream_that_all_gateways_share() {
             "{pair:?} in {entry:?}"
         );
     }
+    // The end waits for what is on its way.
+    for _ in 0..10 {
+        stranger.poll(1).await.expect_err("is refused");
+    }
     program.stop().await;
+    let left = redis.command(&["XLEN", &stream]).await;
+    assert_eq!(left.int(), 11);
 }
 
 #[tokio::test]

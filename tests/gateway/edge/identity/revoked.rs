@@ -124,15 +124,7 @@ async fn a_revoked_credential_ends_its_channels() {
     assert_eq!(told.code(), Code::Unauthenticated);
     assert!(told.metadata().contains_key("x-request-id"));
     let events = gateway.audit.latest();
-    let rejected = |action: &Action| {
-        matches!(
-            action,
-            Action::Rejected {
-                credential: "api key",
-                ..
-            }
-        )
-    };
+    let rejected = |action: &Action| matches!(action, Action::Rejected { credentials, .. } if credentials == &["api key"]);
     assert!(events.iter().any(|event| rejected(&event.action)));
     gateway.stop().await;
 }

@@ -1,73 +1,150 @@
+mod message;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gateway_core::ports::{
+    MockLogSink, MockResultStore, MockRunOwners, MockTaskQueue, MockWorkerRegistry,
+};
 use tonic::{Code, Status};
 
-use super::line;
-use crate::support::{Gateway, Worker, proto};
+use self::message::{Field, Protocol, Value, call};
+use self::table::{Bound, FIELDS, MESSAGES};
+use crate::support::{Gateway, Options, Worker, proto};
 
-/// Something that is one too long, and the field it is named by.
-type Long = (&'static str, Result<(), Status>);
-
-/// What is at its limit, and one beyond it.
-async fn tried(worker: &Worker, beyond: usize) -> Vec<Long> {
-    let long = |length: usize| "x".repeat(length + beyond);
-    let name = long(64);
-    let report = proto::ReportResultRequest {
-        run_id: name.clone(),
-        status: "success".into(),
-        ..Default::default()
-    };
-    let of_task = proto::ReportResultRequest {
-        run_id: "r".into(),
-        task_id: name.clone(),
-        status: "success".into(),
-        ..Default::default()
-    };
-    let chunk = proto::SendLogChunkRequest {
-        run_id: name.clone(),
-        ..Default::default()
-    };
-    let heartbeat = proto::SendHeartbeatRequest {
-        version: long(256),
-        ..Default::default()
-    };
-    let beat = worker.request(heartbeat);
-    let lines = vec![line("r", String::new()); 10_000 + beyond];
-    vec![
-        ("receipt_id", worker.ack(&name, true).await),
-        ("receipt_id", worker.ack_control(&name).await),
-        ("request_id", worker.reply(&name, "").await),
-        ("run_id", worker.report_fully(report).await),
-        ("task_id", worker.report_fully(of_task).await),
-        ("run_id", worker.log(vec![line(&name, "x".into())]).await),
-        ("logs", worker.log(lines).await),
-        ("content", worker.log(vec![line("r", long(16 << 20))]).await),
-        ("run_id", worker.chunk(chunk).await.map(drop)),
-        (
-            "version",
-            worker.client().send_heartbeat(beat).await.map(drop),
-        ),
-    ]
+/// What stands in a field for each of `values`; the answers, in their order.
+async fn told(worker: &Worker, field: &Field, values: &[Value]) -> Vec<Result<(), Status>> {
+    let protocol = Protocol::read();
+    let name = field.name();
+    let rpc = name.split('.').next().expect("has a first part");
+    let mut answers = Vec::new();
+    for value in values {
+        answers.push(call(worker, rpc, protocol.request(field, value)).await);
+    }
+    answers
 }
 
-/// T12: every field has its limit, and one beyond it is named before any store is asked.
-#[tokio::test]
+/// Values that are too long for `bound`, and the name by which they are refused.
+fn beyond(bound: Bound, entries: bool) -> Option<(&'static str, Vec<Value>)> {
+    let text = |length: usize| Value::Text("x".repeat(length));
+    match bound {
+        Bound::Most(most, name) if entries => Some((name, vec![Value::Entries(most + 1)])),
+        Bound::Most(most, name) => Some((name, vec![text(most + 1)])),
+        Bound::Word(name) => Some((name, vec![text(65), text(100_000)])),
+        Bound::Data => {
+            // Twenty-two megabytes on the wire, and half a gigabyte as numbers in a list.
+            let numbers = format!("{{\"a\":[0{}]}}", ",0".repeat(512 * 1024 * 1024 / 48));
+            Some(("data_json", vec![Value::Text(numbers)]))
+        }
+        Bound::Cut | Bound::Message => None,
+    }
+}
+
+/// A value that is as long as `bound` allows, or long, where that is all it has to be.
+fn within(bound: Bound, entries: bool) -> Option<Value> {
+    match bound {
+        Bound::Most(most, _) if entries => Some(Value::Entries(most)),
+        Bound::Most(most, _) => Some(Value::Text("x".repeat(most))),
+        Bound::Cut | Bound::Message if entries => Some(Value::Entries(10_000)),
+        // It is JSON, too.
+        Bound::Cut | Bound::Message => Some(Value::Text(format!("{:?}", "x".repeat(50_000)))),
+        Bound::Data => Some(Value::Text(format!("{{\"a\":{:?}}}", "x".repeat(50_000)))),
+        Bound::Word(_) => None,
+    }
+}
+
+/// T12: no field that a client can make long has been forgotten.
+#[test]
+fn every_field_that_can_grow_is_bounded() {
+    let protocol = Protocol::read();
+    let fields: BTreeSet<_> = protocol.growing().iter().map(Field::name).collect();
+    let bounded = FIELDS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(fields, bounded);
+    let calls: BTreeSet<_> = protocol.calls().into_iter().map(|(rpc, _)| rpc).collect();
+    let bounded = MESSAGES.iter().map(|(rpc, _)| (*rpc).to_owned()).collect();
+    assert_eq!(calls, bounded);
+}
+
+/// T12: one beyond the limit of a field is refused by its name, and no store is asked.
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_one_too_long_is_refused_by_name() {
+    let gateway = Gateway::start_with(Options {
+        // Whatever is called of these, panics.
+        replace: |ports| {
+            ports.log_sink = Arc::new(MockLogSink::new());
+            ports.result_store = Arc::new(MockResultStore::new());
+            ports.run_owners = Arc::new(MockRunOwners::new());
+            ports.task_queue = Arc::new(MockTaskQueue::new());
+            ports.worker_registry = Arc::new(MockWorkerRegistry::new());
+        },
+        ..Options::default()
+    })
+    .await;
+    let worker = gateway.worker("w-1");
+
+    for (field, bound) in fields() {
+        let name = field.name();
+        let Some((named, values)) = beyond(bound, field.is_counted()) else {
+            continue;
+        };
+        for answer in told(&worker, &field, &values).await {
+            let refused = answer.expect_err(&name);
+            assert_eq!(refused.code(), Code::InvalidArgument, "{name}: {refused:?}");
+            let by_name = refused.message().starts_with(&format!("{named}: "));
+            assert!(by_name, "{name}: {refused:?}");
+        }
+    }
+    gateway.stop().await;
+}
+
+/// T12: and what is not beyond it is not refused for its length.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_too_long_is_not_refused_for_that() {
     let gateway = Gateway::start().await;
     let worker = gateway.worker("w-1");
 
-    for (field, answer) in tried(&worker, 1).await {
-        let refused = answer.expect_err(field);
-        assert_eq!(
-            refused.code(),
-            Code::InvalidArgument,
-            "{field}: {refused:?}"
-        );
-        let named = refused.message().starts_with(&format!("{field}: "));
-        assert!(named, "{field}: {refused:?}");
+    for (field, bound) in fields() {
+        let values = Vec::from_iter(within(bound, field.is_counted()));
+        for answer in told(&worker, &field, &values).await {
+            // There may be no such run or receipt.
+            let code = answer.map_or_else(|refused| refused.code(), |()| Code::Ok);
+            let too_long = matches!(code, Code::InvalidArgument | Code::ResourceExhausted);
+            assert!(!too_long, "{}: {code:?}", field.name());
+        }
     }
-    for (field, answer) in tried(&worker, 0).await {
-        // There may be no such run or receipt, but nothing is too long.
-        let code = answer.err().map(|refused| refused.code());
-        assert_ne!(code, Some(Code::InvalidArgument), "{field}");
+    gateway.stop().await;
+}
+
+/// Each field, and what bounds it.
+fn fields() -> Vec<(Field, Bound)> {
+    let growing = Protocol::read().growing();
+    let with_bound = growing.into_iter().map(|field| {
+        let name = field.name();
+        let row = FIELDS.iter().find(|(named, _)| *named == name);
+        (field, row.expect(&name).1)
+    });
+    with_bound.collect()
+}
+
+/// T12: what has no use for a large message takes none; what has takes those of the contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_weighs_as_much_as_its_call_has_use_for() {
+    let gateway = Gateway::start().await;
+    let worker = gateway.worker("w-1");
+    let protocol = Protocol::read();
+
+    for (rpc, request) in protocol.calls() {
+        let (_, most) = MESSAGES
+            .iter()
+            .find(|(named, _)| *named == rpc)
+            .expect(&rpc);
+        for (length, fits) in [(*most, true), (most + 1, false)] {
+            let answer = call(&worker, &rpc, protocol.padded(&request, length)).await;
+            let code = answer.map_or_else(|refused| refused.code(), |()| Code::Ok);
+            let refused = matches!(code, Code::ResourceExhausted | Code::OutOfRange);
+            assert_eq!(!refused, fits, "{rpc} of {length} bytes: {code:?}");
+        }
     }
     gateway.stop().await;
 }
@@ -85,22 +162,5 @@ async fn a_million_empty_lines_are_refused_on_their_way_in() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("10000"), "{refused:?}");
     worker.beat(0).await.expect("goes on");
-    gateway.stop().await;
-}
-
-/// T12: what has no use for a large message takes none.
-#[tokio::test]
-async fn a_large_message_is_for_logs_and_results_alone() {
-    let gateway = Gateway::start().await;
-    let worker = gateway.worker("w-1");
-    let request = worker.request(proto::AckTaskRequest {
-        receipt_id: "r".into(),
-        reason: "x".repeat(2 << 20),
-        ..Default::default()
-    });
-
-    let refused = worker.client().ack_task(request).await;
-    let refused = refused.expect_err("is refused");
-    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
     gateway.stop().await;
 }

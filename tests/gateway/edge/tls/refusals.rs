@@ -41,7 +41,7 @@ async fn refused(door: &Door, ca: &Ca, paper: Option<&Paper>, what: &str) {
         assert_eq!(
             event.action,
             Action::Rejected {
-                credential,
+                credentials: vec![credential],
                 claimed
             }
         );

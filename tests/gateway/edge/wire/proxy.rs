@@ -9,7 +9,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::opening::closed;
-use super::raw::{Raw, kind};
+use super::raw::{Frame, Raw, kind};
 use super::{connect, gateway, soon};
 use crate::support::proto::gateway_service_client::GatewayServiceClient;
 use crate::support::{Gateway, key_of, proto};
@@ -88,10 +88,19 @@ async fn the_address_it_speaks_for_is_the_peer() {
 #[tokio::test]
 async fn each_address_it_speaks_for_has_a_share_of_its_own() {
     let gateway = behind_a_proxy().await;
-    let one = opened(&gateway, &header([203, 0, 113, 1])).await;
-    let other = opened(&gateway, &header([203, 0, 113, 2])).await;
-    let itself = opened(&gateway, &local()).await;
-    assert!(one.is_some() && other.is_some() && itself.is_some());
+    let mut held = Vec::new();
+    for header in [header([203, 0, 113, 1]), header([203, 0, 113, 2]), local()] {
+        let mut raw = opened(&gateway, &header).await.expect("gets in");
+        let poll = proto::PollTaskRequest {
+            worker_id: "w-1".into(),
+            timeout_ms: 1,
+        };
+        let call = Frame::whole_call(1, "PollTask", &poll);
+        raw.up.send_all(&call).await.expect("polls");
+        let answer = soon(raw.down.next_of(kind::HEADERS)).await;
+        answer.expect("is answered");
+        held.push(raw);
+    }
 
     for full in [header([203, 0, 113, 1]), local()] {
         assert!(opened(&gateway, &full).await.is_none());
@@ -131,6 +140,26 @@ async fn an_address_it_speaks_for_is_barred_and_not_the_proxy() {
     let events = gateway.audit.latest();
     let peers: Vec<_> = events.iter().map(|event| event.peer).collect();
     assert_eq!(peers, [Some([203, 0, 113, 1].into())], "{events:?}");
+    gateway.stop().await;
+}
+
+// T1: the proxy has said a word, and the one it speaks for has not.
+#[tokio::test]
+async fn who_says_nothing_behind_it_takes_nobodys_turn() {
+    let gateway = gateway(|settings| {
+        let here = "127.0.0.0/8".parse().expect("is a network");
+        settings.limits.proxies = vec![here];
+        settings.limits.max_handshakes = 1;
+        settings.limits.handshake_turn = Duration::from_hours(1);
+        settings.limits.handshake_timeout = Duration::from_hours(1);
+    })
+    .await;
+    let mut silent = connect(&gateway).await;
+    let said = header([203, 0, 113, 1]);
+    silent.write_all(&said).await.expect("sends");
+
+    let other = opened(&gateway, &header([203, 0, 113, 2])).await;
+    other.expect("gets in beside it");
     gateway.stop().await;
 }
 

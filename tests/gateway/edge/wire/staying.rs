@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
+use tonic::Code;
 
 use super::raw::{Frame, NO_ERROR, Raw, kind};
 use super::{connect, gateway, soon};
@@ -60,7 +61,9 @@ async fn what_does_not_end_with_its_old_connection_is_cut_off() {
     let opened = worker.client().worker_stream(worker.request(silence)).await;
     let mut channel = opened.expect("is opened").into_inner();
 
-    soon(channel.message()).await.expect_err("is cut off");
+    let told = soon(channel.message()).await.expect_err("is cut off");
+    assert_eq!(told.code(), Code::Unavailable);
+    assert!(told.message().contains("connect again"), "{told:?}");
     gateway.stop().await;
 }
 
@@ -79,6 +82,88 @@ async fn one_that_does_not_answer_is_cut_off_as_well() {
         "{frames:?}"
     );
     gateway.stop().await;
+}
+
+/// Lets the gateway send as many answers as there will be.
+async fn make_way(raw: &mut Raw<TcpStream>) {
+    const PLENTY: u32 = 1 << 30;
+    let window = Frame::new(kind::WINDOW_UPDATE, 0, 0, &PLENTY.to_be_bytes());
+    raw.up.send(&window).await.expect("makes way");
+}
+
+/// The answer to a heartbeat that is sent by hand.
+async fn beat(raw: &mut Raw<TcpStream>, stream: u32) -> Option<Frame> {
+    let beat = proto::SendHeartbeatRequest {
+        worker_id: "w-1".into(),
+        ..Default::default()
+    };
+    let call = Frame::whole_call(stream, "SendHeartbeat", &beat);
+    raw.up.send_all(&call).await.ok()?;
+    loop {
+        let frame = soon(raw.down.next()).await?;
+        if (frame.kind, frame.stream) == (kind::HEADERS, stream) {
+            return Some(frame);
+        }
+    }
+}
+
+// R16: a worker far away learns late that the gateway leaves, and may just then report a result.
+#[tokio::test]
+async fn calls_that_begin_while_it_leaves_are_answered() {
+    let gateway = patient().await;
+    let mut raw = Raw::begin(connect(&gateway).await).await;
+    make_way(&mut raw).await;
+    gateway.begin_stop();
+    let goaway = soon(raw.down.next_of(kind::GOAWAY)).await;
+    goaway.expect("is told before the end");
+    let asked = soon(raw.down.next_of(kind::PING)).await.expect("asks");
+
+    // For longer than it would stay without a call.
+    let began = Instant::now();
+    let mut stream = 1;
+    while began.elapsed() < Duration::from_secs(3) {
+        beat(&mut raw, stream).await.expect("is answered");
+        stream += 2;
+    }
+    let answer = Frame::new(kind::PING, 1, 0, &asked.payload);
+    raw.up.send(&answer).await.expect("answers");
+    soon(raw.down.rest()).await;
+    gateway.stop().await;
+}
+
+// R16
+#[tokio::test]
+async fn one_that_does_not_answer_does_not_hold_up_the_end() {
+    let gateway = patient().await;
+    let mut raw = Raw::begin(connect(&gateway).await).await;
+    beat(&mut raw, 1).await.expect("is answered");
+    gateway.begin_stop();
+
+    soon(raw.down.rest()).await;
+    soon(gateway.stop()).await;
+}
+
+// R16
+#[tokio::test]
+async fn one_that_goes_on_calling_is_cut_off_after_the_grace() {
+    let gateway = gateway(|settings| settings.grace = Duration::from_secs(3)).await;
+    let mut raw = Raw::begin(connect(&gateway).await).await;
+    make_way(&mut raw).await;
+    gateway.begin_stop();
+
+    let mut stream = 1;
+    soon(async {
+        while beat(&mut raw, stream).await.is_some() {
+            stream += 2;
+        }
+    })
+    .await;
+    soon(gateway.stop()).await;
+}
+
+/// A gateway whose calls get an hour when it leaves.
+async fn patient() -> Gateway {
+    gateway(|settings| settings.grace = Duration::from_hours(1)).await
 }
 
 async fn soon_idle() -> Gateway {

@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Address;
+use super::strangers::{Group, Strangers};
 use crate::metrics::CONNECTIONS;
 
 /// The numbers behind the census.
@@ -15,70 +15,76 @@ use crate::metrics::CONNECTIONS;
 pub(super) struct Counts {
     /// Connections so far; each is known by its number.
     ever: u64,
-    all: usize,
+    places: HashMap<u64, Place>,
     by_address: HashMap<Address, usize>,
-    opening: HashMap<u64, Opening>,
-    /// The same by where they are from; the lower the number, the older.
-    openings_of: HashMap<Address, BTreeSet<u64>>,
+    strangers: Strangers,
     /// Those whose turn it is, the earliest first.
     turns: BTreeSet<(Instant, u64)>,
 }
 
-/// A connection that is being opened.
-struct Opening {
-    address: Address,
-    /// Whether it is among those of its address.
-    counts: bool,
-    /// Since when it is its turn, if it is.
+/// The place of a connection.
+struct Place {
+    group: Group,
+    stage: Stage,
+    /// Since when it is its turn to be opened, if it is.
     turn: Option<Instant>,
     crowded: CancellationToken,
 }
 
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is being opened.
+    Opening,
+    /// It is open, and nobody has proven over it who it is.
+    Open,
+    /// Somebody has.
+    Known,
+}
+
+impl Stage {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Opening => "handshaking",
+            Self::Open | Self::Known => "open",
+        }
+    }
+}
+
 impl Counts {
     pub(super) fn all(&self) -> usize {
-        self.all
+        self.places.len()
     }
 
     /// One more is being opened; its number.
-    pub(super) fn begin(
-        &mut self,
-        address: Address,
-        counts: bool,
-        crowded: CancellationToken,
-    ) -> u64 {
+    pub(super) fn begin(&mut self, group: Group, crowded: CancellationToken) -> u64 {
         let number = self.ever;
         self.ever += 1;
-        self.all += 1;
-        gauge!(CONNECTIONS, "state" => "handshaking").increment(1.0);
-        let opening = Opening {
-            address,
-            counts,
+        let place = Place {
+            group,
+            stage: Stage::Opening,
             turn: None,
             crowded,
         };
-        self.enter(number, opening);
+        self.enter(number, place);
         number
     }
 
-    /// Makes one that is being opened count for `address`, if it still is.
+    /// Makes one that is being opened count for `address`, if it still has its place.
     pub(super) fn move_to(&mut self, number: u64, address: Address) -> bool {
-        let Some(opening) = self.leave(number) else {
-            return false;
-        };
-        let opening = Opening {
+        let group = Group {
             address,
             counts: true,
-            ..opening
         };
-        self.enter(number, opening);
-        true
+        let place = self.leave(number);
+        place.is_some_and(|place| self.enter(number, Place { group, ..place }))
     }
 
     /// It is the turn of one that is being opened.
     pub(super) fn turn(&mut self, number: u64) {
-        if let Some(opening) = self.opening.get_mut(&number) {
+        if let Some(place) = self.places.get_mut(&number) {
             let now = Instant::now();
-            opening.turn = Some(now);
+            place.turn = Some(now);
             self.turns.insert((now, number));
         }
     }
@@ -92,91 +98,100 @@ impl Counts {
         }
     }
 
-    /// One that was being opened is open; where it is from, if it was not too late.
-    pub(super) fn open(&mut self, number: u64) -> Option<Address> {
-        let Opening { address, .. } = self.leave(number)?;
-        *self.by_address.entry(address).or_default() += 1;
-        gauge!(CONNECTIONS, "state" => "handshaking").decrement(1.0);
-        gauge!(CONNECTIONS, "state" => "open").increment(1.0);
-        Some(address)
+    /// One that was being opened is open, if it still has its place.
+    pub(super) fn open(&mut self, number: u64) -> bool {
+        self.leave(number).is_some_and(|place| {
+            let group = Group {
+                counts: true,
+                ..place.group
+            };
+            let opened = Place {
+                group,
+                stage: Stage::Open,
+                turn: None,
+                ..place
+            };
+            self.enter(number, opened)
+        })
     }
 
-    /// One that was open has ended.
-    pub(super) fn end(&mut self, address: Address) {
-        self.all -= 1;
-        self.uncount(address);
-        gauge!(CONNECTIONS, "state" => "open").decrement(1.0);
+    /// Somebody has proven over an open one who it is, if it still has its place.
+    pub(super) fn acquaint(&mut self, number: u64) {
+        if let Some(place) = self.leave(number) {
+            let stage = Stage::Known;
+            self.enter(number, Place { stage, ..place });
+        }
     }
 
-    /// One that was being opened is no more; not if it was not.
-    pub(super) fn give_up(&mut self, number: u64) -> bool {
-        let Some(opening) = self.leave(number) else {
-            return false;
-        };
-        self.all -= 1;
-        gauge!(CONNECTIONS, "state" => "handshaking").decrement(1.0);
-        opening.crowded.cancel();
-        true
+    /// One has ended; nothing changes if it had lost its place.
+    pub(super) fn end(&mut self, number: u64) {
+        _ = self.leave(number);
     }
 
-    /// Whether `address` may have one more. The oldest that it has only begun makes room.
+    /// Takes the place of one that nobody vouches for.
+    fn give_up(&mut self, number: u64) {
+        if let Some(place) = self.leave(number) {
+            place.crowded.cancel();
+        }
+    }
+
+    /// Whether `address` may have one more. The oldest of its strangers makes room.
     pub(super) fn has_room_for(&mut self, address: Address, max: usize) -> bool {
-        if self
-            .by_address
-            .get(&address)
-            .is_none_or(|&of_it| of_it < max)
-        {
+        let of_it = self.by_address.get(&address);
+        if of_it.is_none_or(|&of_it| of_it < max) {
             return true;
         }
-        let oldest = self.openings_of.get(&address).and_then(BTreeSet::first);
-        oldest.copied().is_some_and(|oldest| self.give_up(oldest))
+        // One that does not count yet would make no room, and is somebody else's.
+        let oldest = self.strangers.oldest_of(Group {
+            address,
+            counts: true,
+        });
+        if let Some(oldest) = oldest {
+            self.give_up(oldest);
+        }
+        oldest.is_some()
     }
 
-    /// Gives up the oldest of those that are being opened by whoever opens most: who opens one is
-    /// safe from who opens many.
+    /// Gives up the oldest stranger of whoever has most: who has one is safe from who has many.
     pub(super) fn make_room(&mut self) {
-        let busiest = self.openings_of.values();
-        let busiest = busiest.max_by_key(|numbers| (numbers.len(), Reverse(numbers.first())));
-        if let Some(&oldest) = busiest.and_then(BTreeSet::first) {
+        if let Some(oldest) = self.strangers.oldest_of_most() {
             self.give_up(oldest);
         }
     }
 
-    fn enter(&mut self, number: u64, opening: Opening) {
-        if opening.counts {
-            *self.by_address.entry(opening.address).or_default() += 1;
+    fn enter(&mut self, number: u64, place: Place) -> bool {
+        let Place { group, stage, .. } = place;
+        if group.counts {
+            *self.by_address.entry(group.address).or_default() += 1;
         }
-        let openings = self.openings_of.entry(opening.address).or_default();
-        openings.insert(number);
-        if let Some(since) = opening.turn {
+        if stage != Stage::Known {
+            self.strangers.insert(group, number);
+        }
+        if let Some(since) = place.turn {
             self.turns.insert((since, number));
         }
-        self.opening.insert(number, opening);
+        gauge!(CONNECTIONS, "state" => stage.label()).increment(1.0);
+        self.places.insert(number, place).is_none()
     }
 
-    fn leave(&mut self, number: u64) -> Option<Opening> {
-        let opening = self.opening.remove(&number)?;
-        if let Entry::Occupied(mut openings) = self.openings_of.entry(opening.address) {
-            openings.get_mut().remove(&number);
-            if openings.get().is_empty() {
-                openings.remove();
-            }
-        }
-        if opening.counts {
-            self.uncount(opening.address);
-        }
-        if let Some(since) = opening.turn {
-            self.turns.remove(&(since, number));
-        }
-        Some(opening)
-    }
-
-    fn uncount(&mut self, address: Address) {
-        if let Entry::Occupied(mut of_it) = self.by_address.entry(address) {
+    fn leave(&mut self, number: u64) -> Option<Place> {
+        let place = self.places.remove(&number)?;
+        let Place { group, stage, .. } = place;
+        if group.counts
+            && let Entry::Occupied(mut of_it) = self.by_address.entry(group.address)
+        {
             *of_it.get_mut() -= 1;
             if *of_it.get() == 0 {
                 of_it.remove();
             }
         }
+        if stage != Stage::Known {
+            self.strangers.remove(group, number);
+        }
+        if let Some(since) = place.turn {
+            self.turns.remove(&(since, number));
+        }
+        gauge!(CONNECTIONS, "state" => stage.label()).decrement(1.0);
+        Some(place)
     }
 }
