@@ -25,8 +25,12 @@ mod own_door;
 mod plug;
 #[path = "main/redis.rs"]
 mod redis;
+#[path = "main/remote.rs"]
+mod remote;
 #[path = "main/scrape.rs"]
 mod scrape;
+#[path = "main/store.rs"]
+mod store;
 #[path = "main/tls.rs"]
 mod tls;
 #[path = "main/token.rs"]
@@ -48,7 +52,6 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures::FutureExt as _;
-use futures::future::select_all;
 use gateway_adapters::host::cli::{Cli, Command};
 use gateway_adapters::host::local_key::LocalKey;
 use gateway_adapters::host::metrics::Metrics;
@@ -61,7 +64,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::database::Database;
-use self::plug::{Away, Plugged, Remote};
+use self::plug::Plugged;
+use self::remote::Away;
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -165,14 +169,14 @@ async fn serve_plugged(
     announce("serving admin HTTP", admin.as_ref())?;
 
     let readiness = Readiness::starting();
-    reflect(plugged.backends, readiness.clone());
+    remote::reflect(plugged.backends, readiness.clone());
     let api = config.admin.serves_api();
     let api = api.then_some((plugged.operator_side, Some(Journal { log, clock })));
     // The operator's port stays open while the workers' port is drained.
     let drained = CancellationToken::new();
     let operators = serve_operators(admin, api, readiness.clone(), metrics, drained.clone());
     let workers = async {
-        let settings = plug::grpc_settings(config, plugged.tls);
+        let settings = connections::settings(config, plugged.tls);
         let shutdown = async {
             stop.cancelled().await;
             readiness.close("shutting down");
@@ -221,7 +225,7 @@ fn tell(config: &Config, behind: &[(&str, &str)]) {
 /// Waits for the first answers, and makes sure that the database has what is needed.
 async fn prepare(backends: Vec<Away>, database: Option<Database>, migrate: bool) -> Outcome<()> {
     for backend in backends {
-        plug::answers(backend).await;
+        remote::answers(backend).await;
     }
     match database {
         Some(database) => database.prepare(migrate).await,
@@ -235,41 +239,6 @@ async fn failure(task: impl Future<Output = Outcome<()>>) -> Box<dyn Error> {
         Ok(()) => future::pending().await,
         Err(error) => error,
     }
-}
-
-/// Keeps `readiness` as the backends are: ready, unless one is away that is needed for everything. What
-/// else is away is told beside it.
-fn reflect(mut backends: Vec<Remote>, readiness: Readiness) {
-    tokio::spawn(async move {
-        loop {
-            let (mut obstacles, mut troubles) = (Vec::new(), Vec::new());
-            for backend in &mut backends {
-                let away = backend.obstacle();
-                let told = if backend.vital {
-                    &mut obstacles
-                } else {
-                    &mut troubles
-                };
-                told.extend(away);
-            }
-            if obstacles.is_empty() {
-                readiness.ready_in_spite_of(troubles.join("; "));
-            } else {
-                readiness.not_ready(obstacles.join("; "));
-            }
-            if backends.is_empty() {
-                return;
-            }
-            let news = backends
-                .iter_mut()
-                .map(|backend| Box::pin(backend.away.changed()));
-            let (changed, place, _) = select_all(news).await;
-            if changed.is_err() {
-                // Nobody asks it anything, so it is missed by nobody.
-                backends.swap_remove(place);
-            }
-        }
-    });
 }
 
 async fn serve_operators(

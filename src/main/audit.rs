@@ -26,6 +26,7 @@ pub(super) type Farewell = BoxFuture<'static, ()>;
 pub(super) struct Audit {
     pub(super) log: Arc<Coalesced>,
     /// What passes on to others what is written.
+    #[cfg(feature = "redis")]
     pub(super) copies: Arc<Tee>,
     pub(super) file: Option<Arc<AuditFile>>,
     pub(super) what: &'static str,
@@ -53,6 +54,7 @@ impl Audit {
         let copies = Arc::new(Tee::new(log));
         Self {
             log: Arc::new(Coalesced::new(copies.clone())),
+            #[cfg(feature = "redis")]
             copies,
             file,
             what,

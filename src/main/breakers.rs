@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_adapters::outbound::breaker::{Breaker, Guarded};
 
-use super::plug::{Away, Remote};
+use super::remote::{Away, Remote};
 
 /// Breakers before the adapters of one back end.
 pub(super) struct Breakers {

@@ -1,11 +1,37 @@
-//! What connections of workers may take, on this machine.
+//! What the workers' port goes by, and what its connections may take on this machine.
+
+use std::sync::Arc;
 
 use gateway_adapters::host::{Config, descriptors};
 use gateway_adapters::inbound::grpc;
+use gateway_adapters::inbound::tls::{Acceptor, Handshake};
 use tracing::warn;
 
+/// What the workers' port goes by.
+pub(super) fn settings(config: &Config, tls: Option<Arc<Acceptor>>) -> grpc::Settings {
+    grpc::Settings {
+        open: !config.auth.enabled,
+        heartbeat_interval: config.grpc.heartbeat_interval,
+        heartbeat_timeout: config.grpc.heartbeat_timeout,
+        ping_interval: config.grpc.ping_interval,
+        max_concurrent_streams: config.grpc.max_concurrent_streams,
+        max_calls: config.grpc.max_calls,
+        max_calls_per_worker: config.grpc.max_calls_per_worker,
+        max_polls_per_worker: config.grpc.max_polls_per_worker,
+        max_bytes: config.grpc.max_bytes,
+        max_bytes_per_worker: config.grpc.max_bytes_per_worker,
+        credential_cache: config.auth.cache,
+        drain_delay: config.grpc.drain_delay,
+        grace: config.grpc.shutdown_grace,
+        limits: limits(config),
+        tls: tls.map(|acceptor| acceptor as Arc<dyn Handshake>),
+        reflection: config.connections.reflection,
+        ..grpc::Settings::default()
+    }
+}
+
 /// What the settings have, unless the system allows for less.
-pub(super) fn limits(config: &Config) -> grpc::Limits {
+fn limits(config: &Config) -> grpc::Limits {
     let connections = &config.connections;
     grpc::Limits {
         max_connections: at_most(connections.max),

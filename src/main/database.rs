@@ -3,12 +3,14 @@
 use gateway_adapters::host::Config;
 
 use super::Outcome;
-use super::plug::{Common, Remote, Results, Shared};
+use super::plug::{Common, Results};
+use super::remote::Remote;
 use super::scrape::Seen;
+use super::store::Shared;
 use super::who::Known;
 
 #[cfg(feature = "mysql")]
-use super::plug::answers;
+use super::remote::answers;
 
 #[cfg(feature = "mysql")]
 pub(super) use with::{Database, link};

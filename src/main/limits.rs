@@ -11,7 +11,7 @@ use gateway_core::domain::limit;
 use gateway_core::ports::Limiter;
 use tokio::sync::watch;
 
-use super::plug::Store;
+use super::store::Store;
 
 /// Who limits workers.
 pub(super) struct Limit {

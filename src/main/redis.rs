@@ -17,11 +17,12 @@ use super::Outcome;
 use super::audit::Farewell;
 #[cfg(feature = "redis")]
 use super::breakers::Breakers;
-use super::plug::{Common, Store};
-#[cfg(feature = "redis")]
-use super::plug::{Remote, Shared};
+use super::plug::Common;
 #[cfg(feature = "redis")]
 use super::scrape::Seen;
+use super::store::Store;
+#[cfg(feature = "redis")]
+use super::{remote::Remote, store::Shared};
 
 /// Begins to connect to Redis. `results` is where its tools look for what became of runs.
 #[cfg(feature = "redis")]

@@ -9,7 +9,7 @@ use gateway_core::ports::{Backlog, Clock};
 use metrics::gauge;
 use tokio::sync::watch;
 
-use super::plug::Away;
+use super::remote::Away;
 
 /// What is looked at.
 pub(super) struct Looks {

@@ -7,7 +7,7 @@ use gateway_adapters::host::{Backend, Config};
 use gateway_adapters::outbound::SystemClock;
 
 use super::own_door::OwnDoor;
-use super::{Outcome, plug};
+use super::{Outcome, store};
 
 /// Carries out `asked` at the gateway that runs on this machine, or at Redis itself.
 pub(super) fn run(asked: Command, config: &Config) -> Outcome<ExitCode> {
@@ -29,7 +29,7 @@ pub(super) fn run(asked: Command, config: &Config) -> Outcome<ExitCode> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let side = runtime.block_on(plug::operator_side(config))?;
+    let side = runtime.block_on(store::operator_side(config))?;
     let done = match side {
         Some(side) => {
             let name = format!("Redis at {}", config.redis.url);
