@@ -5,7 +5,9 @@ use std::collections::btree_map::IntoIter;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 /// A JSON object. Clones share it.
@@ -23,7 +25,19 @@ impl Data {
     /// If it is another kind of value, or none that every reader of JSON accepts: a number that is
     /// too large, half a character, or more than 128 levels.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let object: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)?;
+        Self::parse_up_to(usize::MAX, text)
+    }
+
+    /// The object that `text` is, unless it has more than `max_keys`: each takes more memory than
+    /// it may have taken to write.
+    ///
+    /// # Errors
+    ///
+    /// As of [`parse`](Self::parse), and for the keys.
+    pub fn parse_up_to(max_keys: usize, text: &str) -> Result<Self, serde_json::Error> {
+        let mut from = serde_json::Deserializer::from_str(text);
+        let object = Object { max_keys }.deserialize(&mut from)?;
+        from.end()?;
         for value in object.values() {
             let _sound: Sound = serde_json::from_str(value.get())?;
         }
@@ -99,6 +113,38 @@ impl PartialEq for Data {
                 .iter()
                 .zip(other.iter())
                 .all(|((key, value), (other_key, other))| key == other_key && same(value, other))
+    }
+}
+
+/// A JSON object whose values are not taken apart.
+struct Object {
+    max_keys: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Object {
+    type Value = BTreeMap<String, Box<RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object {
+    type Value = BTreeMap<String, Box<RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object of at most {} keys", self.max_keys)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            object.insert(key, value);
+            if object.len() > self.max_keys {
+                return Err(A::Error::invalid_length(object.len(), &self));
+            }
+        }
+        Ok(object)
     }
 }
 
@@ -188,6 +234,17 @@ mod tests {
         ] {
             assert!(Data::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn too_many_keys_are_refused_and_one_that_comes_twice_is_one() {
+        let text = r#"{"a": 1, "b": 2, "a": 3}"#;
+        assert_eq!(
+            Data::parse_up_to(2, text).expect("is an object"),
+            data(r#"{"a": 3, "b": 2}"#)
+        );
+        let error = Data::parse_up_to(1, text).expect_err("has two");
+        assert!(error.to_string().contains("at most 1 keys"), "{error}");
     }
 
     #[test]

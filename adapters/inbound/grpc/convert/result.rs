@@ -9,6 +9,9 @@ use gateway_core::domain::time::{self, Timestamp};
 
 use crate::inbound::grpc::proto;
 
+/// Keys of a result's data: each takes more memory than it may have taken on the wire.
+const MAX_KEYS: usize = 1_000_000;
+
 /// A result. Its time is that of its end, else of its start, else `now`.
 pub(in crate::inbound::grpc) fn report(
     request: proto::ReportResultRequest,
@@ -78,7 +81,10 @@ fn object(text: &str) -> Result<Data, Invalid> {
     if text.is_empty() {
         return Ok(Data::default());
     }
-    Data::parse(text).map_err(|_| Invalid::text("data_json", "a JSON object, or empty", text))
+    Data::parse_up_to(MAX_KEYS, text).map_err(|_| {
+        let rule = "a JSON object of at most 1000000 keys and 128 levels, or empty";
+        Invalid::text("data_json", rule, text)
+    })
 }
 
 #[cfg(test)]

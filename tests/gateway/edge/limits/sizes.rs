@@ -33,9 +33,10 @@ fn beyond(bound: Bound, entries: bool) -> Option<(&'static str, Vec<Value>)> {
         Bound::Most(most, name) => Some((name, vec![text(most + 1)])),
         Bound::Word(name) => Some((name, vec![text(65), text(100_000)])),
         Bound::Data => {
-            // Twenty-two megabytes on the wire, and half a gigabyte as numbers in a list.
-            let numbers = format!("{{\"a\":[0{}]}}", ",0".repeat(512 * 1024 * 1024 / 48));
-            Some(("data_json", vec![Value::Text(numbers)]))
+            let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+            let keys: Vec<_> = (0..=1_000_000).map(|key| format!("\"{key}\":0")).collect();
+            let wide = format!("{{{}}}", keys.join(","));
+            Some(("data_json", vec![Value::Text(deep), Value::Text(wide)]))
         }
         Bound::Cut | Bound::Message => None,
     }

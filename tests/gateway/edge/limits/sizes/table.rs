@@ -9,7 +9,7 @@ pub(super) enum Bound {
     Most(usize, &'static str),
     /// Its grammar, which knows nothing long; else it is refused by this name.
     Word(&'static str),
-    /// What it takes in memory, as JSON.
+    /// So many keys, and levels, of an object.
     Data,
     /// What is longer is cut, as its end is worth less than the call.
     Cut,
