@@ -24,4 +24,9 @@ impl Connection {
             standing.prove();
         }
     }
+
+    /// Whether anybody has.
+    pub(super) fn is_proven(&self) -> bool {
+        self.standing.as_ref().is_some_and(Standing::is_proven)
+    }
 }

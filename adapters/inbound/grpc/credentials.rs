@@ -42,8 +42,14 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
     })
 }
 
-/// A key as a credential.
-pub(super) fn key(text: &str) -> Credential {
+/// Puts a key before all that was presented; not twice, as a wrong one would count twice.
+pub(super) fn put_first(presented: &mut Presented, text: &str) {
+    let other = |credential: &Credential| !matches!(credential, Credential::Key(key) if key.expose() == text);
+    presented.credentials.retain(other);
+    presented.credentials.insert(0, key(text));
+}
+
+fn key(text: &str) -> Credential {
     Credential::Key(Secret::new(text))
 }
 
@@ -122,6 +128,17 @@ mod tests {
         assert_eq!(texts(&presented), ["k0", "t0"]);
         let kinds = presented.credentials.iter().map(Credential::kind);
         assert_eq!(kinds.collect::<Vec<_>>(), ["api key", "token"]);
+    }
+
+    #[test]
+    fn a_key_of_the_message_is_tried_before_all_others_and_once() {
+        let parts = parts(&[("authorization", "Bearer t0"), ("x-api-key", "k0")]);
+        let mut presented = presented(&parts, false).expect("reads");
+
+        put_first(&mut presented, "k1");
+        assert_eq!(texts(&presented), ["k1", "k0", "t0"]);
+        put_first(&mut presented, "k0");
+        assert_eq!(texts(&presented), ["k0", "k1", "t0"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::deadline::Allowance;
 use super::proto::gateway_service_server::GatewayService;
 use super::status::status;
 use super::stream::Session;
-use super::{convert, proto};
+use super::{convert, credentials, proto};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -87,8 +87,8 @@ impl Service {
         Ok(caller)
     }
 
-    /// Settles who registers: whoever owns the key in the message. One without a key may still
-    /// have proven itself in its headers.
+    /// Settles who registers: the key in the message is one credential more, and the first to be
+    /// tried.
     async fn registrant(
         &self,
         request: Request<proto::RegisterRequest>,
@@ -97,7 +97,7 @@ impl Service {
         if let Some(Identity::Unsettled(presented, _)) = extensions.get_mut::<Identity>()
             && !message.api_key.is_empty()
         {
-            presented.credentials = vec![super::credentials::key(&message.api_key)];
+            credentials::put_first(presented, &message.api_key);
         }
         let request = Request::from_parts(metadata, extensions, message);
         self.enter(request, |message| &message.worker_id).await

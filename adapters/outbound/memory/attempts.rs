@@ -26,6 +26,9 @@ const TELL_AGAIN: Duration = Duration::from_mins(1);
 /// How many times the failures of one network all those of one site may have.
 const SITE: f64 = 10.0;
 
+/// How many times as often as it fails may an address try nothing: to say so costs next to nothing.
+const SILENCE: f64 = 100.0;
+
 /// How much failure each address may have: an IPv4 address, or the first 64 bits of an IPv6 one.
 /// All those of an IPv6 site, its first 48 bits, may have ten times as much together.
 ///
@@ -112,7 +115,7 @@ impl ports::Attempts for Attempts {
     }
 
     fn say_nothing(&self, peer: Option<IpAddr>) -> Result<(), Throttled> {
-        let address = known(&self.silent, household(peer), self.budget);
+        let address = known(&self.silent, household(peer), self.budget * SILENCE);
         let mut state = address.state.lock();
         state.fail()
     }

@@ -145,6 +145,11 @@ struct Unproven {
 }
 
 impl Standing {
+    /// Whether somebody has.
+    pub(in crate::inbound::grpc) fn is_proven(&self) -> bool {
+        self.0.proven.load(Ordering::Relaxed)
+    }
+
     /// Somebody has: from here on the connection keeps its place.
     pub(in crate::inbound::grpc) fn prove(&self) {
         let Unproven {
@@ -153,7 +158,7 @@ impl Standing {
             proven,
         } = &*self.0;
         // Nearly every call comes over a connection that is known already.
-        if !proven.load(Ordering::Relaxed) && !proven.swap(true, Ordering::Relaxed) {
+        if !self.is_proven() && !proven.swap(true, Ordering::Relaxed) {
             census.counts().acquaint(*number);
         }
     }

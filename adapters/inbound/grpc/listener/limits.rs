@@ -1,7 +1,12 @@
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+/// More than whoever looks after our health asks for, and no more than a few hundredths of a
+/// processor's time.
+const STRANGERS_CALLS: NonZeroU32 = NonZeroU32::new(1_000).expect("it is above zero");
 
 /// What connections may take.
 #[derive(Clone, Debug)]
@@ -28,6 +33,9 @@ pub struct Limits {
     pub idle: Duration,
     /// How long a call may take, besides what a poll is to wait; live channels begin within it.
     pub request_timeout: Duration,
+    /// Calls a second over one connection, and twice as many at once, until somebody has proven
+    /// over it who it is; from then on what the worker may make of each kind counts.
+    pub strangers_calls_per_second: NonZeroU32,
     /// Proxies that say in a header of PROXY protocol v2, which they must send, for whom they
     /// connect.
     pub proxies: Vec<IpNet>,
@@ -46,6 +54,7 @@ impl Default for Limits {
             max_age_grace: Duration::from_secs(70),
             idle: Duration::from_mins(5),
             request_timeout: Duration::from_secs(30),
+            strangers_calls_per_second: STRANGERS_CALLS,
             proxies: Vec::new(),
         }
     }

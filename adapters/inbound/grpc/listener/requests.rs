@@ -2,12 +2,14 @@
 //! those without end as may be.
 
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -25,6 +27,8 @@ use super::{Calls, Port};
 /// Calls for everybody that do not end by themselves: on one connection at once.
 const MAX_WATCHES: usize = 4;
 
+const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("it is above zero");
+
 /// That a connection is about to end.
 #[derive(Clone, Default)]
 pub(super) struct Leaving {
@@ -41,6 +45,8 @@ pub(super) struct Requests<S> {
     activity: Arc<Activity>,
     leaving: Leaving,
     watches: Watches,
+    /// Calls that may be made before anybody has proven who it is.
+    strangers: DefaultDirectRateLimiter,
 }
 
 impl<S: Calls> Requests<S> {
@@ -50,7 +56,10 @@ impl<S: Calls> Requests<S> {
         activity: Arc<Activity>,
         leaving: Leaving,
     ) -> Self {
+        let rate = port.limits.strangers_calls_per_second;
+        let burst = rate.saturating_mul(TWICE);
         Self {
+            strangers: RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)),
             calls: port.calls.clone(),
             known,
             activity,
@@ -71,6 +80,10 @@ impl<S: Calls> hyper::service::Service<Request<Incoming>> for Requests<S> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut held = Held::new(self.activity.begin(), &self.leaving.over);
         let mut request = request.map(Body::new);
+        if !self.known.is_proven() && self.strangers.check().is_err() {
+            let refused = Refused("too many calls before one that proves who makes them");
+            request.extensions_mut().insert(refused);
+        }
         if never_ends(request.uri().path()) {
             held.watch = self.watches.begin();
             held.end = self.leaving.asked.clone();

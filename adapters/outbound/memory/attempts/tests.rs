@@ -46,11 +46,11 @@ async fn an_address_may_fail_so_often_and_no_more() {
     assert!(attempts.fail(one).expect_err("may not").newly);
 }
 
-/// T13: whoever tries nothing takes no leave from others, and may do so no more often than they fail.
+/// T13: whoever tries nothing takes no leave from others, and has an end of it, too.
 #[tokio::test(start_paused = true)]
 async fn saying_nothing_has_a_budget_of_its_own() {
     let attempts = Attempts::new(10);
-    for _ in 0..10 {
+    for _ in 0..1_000 {
         attempts.say_nothing(None).expect("may say nothing");
     }
     assert!(attempts.say_nothing(None).expect_err("may not").newly);

@@ -100,6 +100,34 @@ async fn the_first_that_is_valid_counts_and_the_wrong_ones_before_it_are_written
 }
 
 #[tokio::test]
+async fn a_wrong_key_in_the_message_of_register_is_a_wrong_one_beside_a_right_one() {
+    let gateway = gateway().await;
+    let client = gateway.worker("").client();
+    for headers in credentials("w-1", "n-1") {
+        let before = gateway.audit.latest().len();
+        let mut request = Request::new(proto::RegisterRequest {
+            api_key: "wrong".into(),
+            ..Default::default()
+        });
+        *request.metadata_mut() = beat(&headers).metadata().clone();
+        let registered = client.clone().register(request).await.expect("is let in");
+        assert_eq!(registered.get_ref().worker_id, "w-1", "{headers:?}");
+
+        let events = gateway.audit.latest();
+        let rejected = events[before..].iter();
+        let rejected = rejected.filter(|event| event.action.name() == "rejected");
+        let [event] = *rejected.collect::<Vec<_>>() else {
+            panic!("{headers:?}: {events:?}");
+        };
+        let Action::Rejected { credentials, .. } = &event.action else {
+            panic!("{event:?}");
+        };
+        assert_eq!(*credentials, ["api key"], "{headers:?}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_signature_counts_once_and_a_repetition_not() {
     let gateway = gateway().await;
     let client = gateway.worker("").client();

@@ -1,5 +1,6 @@
 //! Calls that take too long, are too many, or go wrong.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use super::raw::{Frame, REFUSED_STREAM, Raw, kind};
 use super::site::attacked;
 use super::{gateway, soon};
-use crate::support::{Gateway, Options};
+use crate::support::proto::gateway_service_client::GatewayServiceClient;
+use crate::support::{Gateway, Options, proto};
 
 // T9
 #[tokio::test]
@@ -69,6 +71,46 @@ async fn health_is_watched_a_few_times_only_over_one_connection() {
     watch(other).await.expect("is another connection");
     held.pop();
     soon(async { while watch(channel.clone()).await.is_err() {} }).await;
+    gateway.stop().await;
+}
+
+// T5
+#[tokio::test]
+async fn strangers_make_a_few_calls_only_over_one_connection() {
+    let gateway = gateway(|settings| {
+        // No second passes while the calls are made, as it were.
+        settings.limits.strangers_calls_per_second = NonZeroU32::MIN;
+    })
+    .await;
+    let ask = |channel: Channel| async move {
+        let mut client = HealthClient::new(channel);
+        client.check(HealthCheckRequest::default()).await
+    };
+    let worker = gateway.worker("w-1");
+    let (workers, strangers) = (worker.channel(), gateway.worker("w-2").channel());
+    let beat = proto::SendHeartbeatRequest::default();
+    let mut client = GatewayServiceClient::new(workers.clone());
+    let beat = client.send_heartbeat(worker.request(beat)).await;
+    beat.expect("proves who it is");
+
+    let refused = soon(async {
+        loop {
+            if let Err(refused) = ask(strangers.clone()).await {
+                return refused;
+            }
+        }
+    });
+    let refused = refused.await;
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(
+        refused.message().contains("before one that proves"),
+        "{refused:?}"
+    );
+    for _ in 0..10 {
+        ask(workers.clone())
+            .await
+            .expect("is a worker's connection");
+    }
     gateway.stop().await;
 }
 
