@@ -36,7 +36,7 @@ type Proof = fn(usize) -> Outcome<Credential>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
-    let rate = Rate::new(1e6, 1_000_000)?;
+    let rate = Rate::new(1e9, 1_000_000_000)?;
     let limits = Limits::even(rate);
     let each = || -> Arc<dyn Limiter> { Arc::new(memory::Limiter::fixed(limits, 20_000)) };
     let together = Limits {
