@@ -4,11 +4,13 @@
 //! header of a [proxy], TLS, the [beginning](preface) of HTTP/2) and [drives](drive) it until
 //! either side has had enough. The [census] knows how many there are, and whose turn it is to go
 //! when they are too many; an address whose connections [fail](failures) before they are open gets
-//! none for a while. What comes over a connection are [requests].
+//! none for a while. What comes over a connection are [requests], whose messages are
+//! [taken](drained) even where nobody wants them.
 
 mod accept;
 mod activity;
 mod census;
+mod drained;
 mod drive;
 mod failures;
 mod limits;

@@ -18,7 +18,7 @@ const MAX_HEADERS: u32 = 16 * 1024;
 
 /// What may be under way to us unread: on one stream, and on one connection, in bytes. Times the
 /// connections this is memory, so it is no more than a large result needs to flow.
-const STREAM_WINDOW: u32 = 256 * 1024;
+pub(super) const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Peers that are gone without a word are noticed after the sum of these.

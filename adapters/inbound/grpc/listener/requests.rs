@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use super::super::connection::Connection;
 use super::super::guard::Refused;
 use super::activity::{Activity, Call};
+use super::drained::Drained;
 use super::{Calls, Port};
 
 /// Calls for everybody that do not end by themselves: on one connection at once.
@@ -79,7 +80,7 @@ impl<S: Calls> hyper::service::Service<Request<Incoming>> for Requests<S> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut held = Held::new(self.activity.begin(), &self.leaving.over);
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Drained::new(body)));
         if !self.known.is_proven() && self.strangers.check().is_err() {
             let refused = Refused("too many calls before one that proves who makes them");
             request.extensions_mut().insert(refused);

@@ -20,7 +20,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use super::raw::{Frame, REFUSED_STREAM, Raw, kind};
+use super::raw::{END_STREAM, Frame, REFUSED_STREAM, Raw, kind};
 use super::site::attacked;
 use super::{gateway, soon};
 use crate::support::proto::gateway_service_client::GatewayServiceClient;
@@ -163,6 +163,35 @@ async fn a_message_that_comes_in_drops_is_cut_off() {
         assert_eq!(answer.headers()["grpc-status"], "4");
     })
     .await;
+}
+
+// T4: a client whose calls are refused before their messages have come makes no mistake; what is
+// reset counts as one.
+#[tokio::test]
+async fn a_call_that_is_answered_before_its_message_is_not_reset() {
+    let gateway = gateway(|_| {}).await;
+    let mut raw = Raw::begin(super::connect(&gateway).await).await;
+
+    let answered = async |raw: &mut Raw<_>, frame: Frame, answer: u8| {
+        raw.up.send(&frame).await.expect("is open");
+        loop {
+            let seen = soon(raw.down.next()).await.expect("is open");
+            assert!(
+                ![kind::RST_STREAM, kind::GOAWAY].contains(&seen.kind),
+                "{seen:?}"
+            );
+            if seen.kind == answer && seen.flags != 0 {
+                return;
+            }
+        }
+    };
+    let call = Frame::call(1, "/antcode.v1.GatewayService/NoSuchCall");
+    answered(&mut raw, call, kind::HEADERS).await;
+    answered(&mut raw, Frame::ping(), kind::PING).await;
+    let message = Frame::new(kind::DATA, END_STREAM, 1, &[0; 5]);
+    raw.up.send(&message).await.expect("is open");
+    answered(&mut raw, Frame::ping(), kind::PING).await;
+    gateway.stop().await;
 }
 
 // T10
