@@ -44,6 +44,8 @@ impl Gateway {
                 // On, and never in the way.
                 ("RATE_LIMIT_RATE", "100000"),
                 ("RATE_LIMIT_CAPACITY", "100000"),
+                // All workers come from one address.
+                ("GRPC_MAX_CONNECTIONS_PER_ADDRESS", "12000"),
             ])
             .env("API_KEYS_FILE", &keys)
             .stdin(Stdio::null())
