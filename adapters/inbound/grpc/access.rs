@@ -106,10 +106,12 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = layer.calls.token();
+        // By itself, as it is many times as large as what waits for an answer.
+        let entered = Box::pin(layer.enter(request));
         Box::pin(async move {
             let _in_flight = call;
             // Its places are given up with it.
-            match layer.enter(request).await {
+            match entered.await {
                 Ok((request, _admission)) => inner.call(request).await.map(watched),
                 Err(status) => Ok(status.into_http()),
             }
@@ -120,7 +122,7 @@ where
 impl AccessLayer {
     /// Lets `request` in, with the identity of its maker attached; it is under way for as long as
     /// its admission is held.
-    async fn enter(&self, request: Request<Body>) -> Result<(Request<Body>, Admission), Status> {
+    async fn enter(self, request: Request<Body>) -> Result<(Request<Body>, Admission), Status> {
         let (mut parts, mut body) = request.into_parts();
         let kind = Kind::of(parts.uri.path());
         let presented = credentials::presented(&parts, self.open);

@@ -1,6 +1,6 @@
 //! What every call is owed: a name, an answer in time, and one though the call panics.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -66,14 +66,15 @@ where
             return Box::pin(request_id::serve(id, refused));
         }
         let deadline = Deadline::of(&mut request, self.timeout);
-        // What was made ready is what must be called; its clone waits for the next call.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let served = deadline.limit(async move { inner.call(request).await });
+        // Begun here, so that the request is not a part of what is wrapped: each wrapper takes the
+        // size of a future once more, and polls wait by the ten thousand.
+        let Ok(begun) = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) else {
+            return Box::pin(request_id::serve(id, async { Ok(failed()) }));
+        };
         Box::pin(request_id::serve(id, async move {
             // A call that panicked leaves nothing behind: what it shared with others is whole
             // after a panic, or its lock would say so.
-            match AssertUnwindSafe(served).catch_unwind().await {
+            match AssertUnwindSafe(deadline.limit(begun)).catch_unwind().await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => Ok(Status::deadline_exceeded("the deadline is over").into_http()),
                 Err(_panic) => Ok(failed()),

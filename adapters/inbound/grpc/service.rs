@@ -57,12 +57,13 @@ impl Service {
                 Ok(caller.clone())
             }
             Some(Identity::Unsettled(presented, admission)) => {
-                let caller = self.identify(presented, claimed).await?;
+                // What is rare stays out of what every call takes in memory.
+                let caller = Box::pin(self.identify(presented, claimed)).await?;
                 admission::take_in(access, &caller, admission).await?;
                 Ok(caller)
             }
             // The door attaches an identity to every call; without one nobody is anybody.
-            None => identify(access, &Presented::default()).await,
+            None => Box::pin(identify(access, &Presented::default())).await,
         }
     }
 
