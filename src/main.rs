@@ -59,6 +59,7 @@ use gateway_adapters::host::{self, Config, reload, signals, telemetry};
 use gateway_adapters::inbound::admin::{Journal, OperatorApi};
 use gateway_adapters::inbound::{self, Readiness, admin, grpc};
 use gateway_core::domain::identity::Secret;
+use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -66,6 +67,12 @@ use tracing::{info, warn};
 use self::database::Database;
 use self::plug::Plugged;
 use self::remote::Away;
+
+/// A call makes some hundred small allocations, many of which another thread frees; with the
+/// system's allocator they take a fifth of its CPU time. It is built without huge pages: they would
+/// save nothing here, and cost a third more memory for workers that wait.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long the start waits for the backends to answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
