@@ -1,6 +1,5 @@
 //! Whoever asks too much.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
@@ -159,20 +158,7 @@ async fn make(channel: Channel, call: Call, worker: String) -> Ended {
     };
     match answer {
         Ok(()) => Ok((begun.elapsed(), true)),
-        Err(refused) if is_refusal(&refused) => Ok((begun.elapsed(), false)),
+        Err(refused) if refused.code() == Code::ResourceExhausted => Ok((begun.elapsed(), false)),
         Err(error) => Err(error),
     }
-}
-
-/// A stream may be refused, too: a call that was not read is over for its client a moment before it
-/// is over for the server, and the next on its connection may come within that moment.
-fn is_refusal(status: &Status) -> bool {
-    let mut source = status.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<h2::Error>() {
-            return error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        }
-        source = error.source();
-    }
-    status.code() == Code::ResourceExhausted
 }
