@@ -118,6 +118,10 @@ impl DevCertificates {
 
     fn authority(&self) -> CertificateParams {
         let mut about = self.about(CertificateParams::default());
+        // Where the name of who issues is that of whom it is for, OpenSSL takes a certificate for its
+        // own CA's.
+        let name = "AntCode development CA";
+        about.distinguished_name.push(DnType::CommonName, name);
         about.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         about.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         about
@@ -142,7 +146,8 @@ impl DevCertificates {
         Ok(about)
     }
 
-    /// What all of them have in common. There is no common name: it would be a second name.
+    /// What all of them have in common. But for the CA there is no common name: it would be a second
+    /// name.
     fn about(&self, mut about: CertificateParams) -> CertificateParams {
         let now = SystemTime::from(self.now);
         about.not_before = (now - LEEWAY).into();
@@ -217,6 +222,8 @@ fn create(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::pem::parse_x509_pem;
+
     use super::*;
 
     fn asked(folder: &Path) -> DevCertificates {
@@ -256,6 +263,23 @@ mod tests {
         for pair in [&made.ca, &made.server, &made.probe, &made.workers[0]] {
             let metadata = fs::metadata(&pair.key).expect("is there");
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn none_but_the_ca_goes_by_its_issuers_name() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let made = asked(folder.path()).make().expect("are made");
+
+        let own = |pair: &Pair| {
+            let pem = fs::read(&pair.certificate).expect("is there");
+            let (_, pem) = parse_x509_pem(&pem).expect("is PEM");
+            let certificate = pem.parse_x509().expect("is a certificate");
+            certificate.subject() == certificate.issuer()
+        };
+        assert!(own(&made.ca));
+        for pair in [&made.server, &made.probe, &made.workers[0]] {
+            assert!(!own(pair), "{}", pair.certificate.display());
         }
     }
 
