@@ -30,12 +30,12 @@ fn credentials() {
         let wait = deadline(&parts);
         [true, false].map(|open| match presented(&parts, open) {
             Ok(presented) => {
-                let shown = format!("{:?}", presented.credentials);
                 for credential in &presented.credentials {
                     let (Credential::Key(secret) | Credential::Token(secret)) = credential else {
                         continue;
                     };
-                    let secret = secret.expose();
+                    // By itself: whoever sends its key as its nonce, too, has shown it itself.
+                    let (shown, secret) = (format!("{credential:?}"), secret.expose());
                     // Short ones may be part of the words around them.
                     assert!(secret.len() < 16 || !shown.contains(secret), "{shown}");
                 }
