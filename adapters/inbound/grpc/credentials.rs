@@ -44,8 +44,10 @@ pub(super) fn presented(parts: &Parts, open: bool) -> Result<Presented, Invalid>
 
 /// Puts a key before all that was presented; not twice, as a wrong one would count twice.
 pub(super) fn put_first(presented: &mut Presented, text: &str) {
-    let other = |credential: &Credential| !matches!(credential, Credential::Key(key) if key.expose() == text);
-    presented.credentials.retain(other);
+    presented.credentials.retain(|credential| {
+        let twice = matches!(credential, Credential::Key(key) if key.expose() == text);
+        !twice
+    });
     presented.credentials.insert(0, key(text));
 }
 
