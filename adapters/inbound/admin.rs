@@ -12,6 +12,7 @@ mod guard;
 mod journal;
 mod lines;
 mod local;
+mod path;
 mod queue;
 mod tasks;
 #[cfg(test)]

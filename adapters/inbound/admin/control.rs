@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use gateway_core::domain::Invalid;
 use gateway_core::domain::control::{Command, Recipient};
@@ -14,6 +14,7 @@ use super::dto;
 use super::error::Refusal;
 use super::journal::Peer;
 use super::local::{Local, made_up, unknown};
+use super::path::Path;
 use super::tasks::texts;
 
 /// The longest wait for a reply. Whoever wants to wait longer asks again.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::dto;
 use super::error::{Refusal, log_outage};
 use super::local::{Local, unknown};
+use super::path::Path;
 
 /// How long to wait for the next line before it is asked whether the run is still known.
 const PATIENCE: Duration = Duration::from_secs(15);

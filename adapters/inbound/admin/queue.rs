@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use gateway_core::domain::id::LetterId;
 use gateway_core::ports::MasterError;
@@ -11,6 +11,7 @@ use super::dto;
 use super::error::Refusal;
 use super::journal::Peer;
 use super::local::Local;
+use super::path::Path;
 
 /// The most dead letters in one answer.
 const MAX_LETTERS: usize = 1000;

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use gateway_core::domain::id::RunId;
@@ -8,6 +8,7 @@ use gateway_core::domain::log::LogStream;
 use super::dto;
 use super::error::Refusal;
 use super::local::Local;
+use super::path::Path;
 
 /// `GET /api/runs`
 pub(super) async fn runs(State(local): State<Local>) -> Result<Json<dto::Runs>, Refusal> {
@@ -94,10 +95,14 @@ mod tests {
         }
         for path in [
             "/api/runs/a%20b",
+            "/api/runs/%ff",
             "/api/runs/r/files/stdwhat",
             "/api/runs/r/logs?form=1",
         ] {
-            assert_eq!(port.get(path).await.0.as_u16(), 400, "{path}");
+            let (status, text) = port.get(path).await;
+            assert_eq!(status.as_u16(), 400, "{path}");
+            let told: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
+            assert!(told["error"].is_string(), "{path}: {text}");
         }
     }
 
